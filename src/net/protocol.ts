@@ -1,0 +1,32 @@
+/** Transport protocols with ports that a service may name. */
+export type PortProtocol = 'tcp' | 'udp' | 'sctp'
+
+/** Protocols without ports that a service may name: tunnels and VPNs. */
+export type PlainProtocol = 'esp' | 'ah' | 'gre'
+
+/** IANA protocol numbers of the names used here. */
+export const PROTOCOL_NUMBER = {
+  icmp: 1,
+  igmp: 2,
+  tcp: 6,
+  udp: 17,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  icmpv6: 58,
+  sctp: 132,
+} as const
+
+export type ProtocolName = keyof typeof PROTOCOL_NUMBER
+
+const NAMES = new Map<number, ProtocolName>(
+  Object.entries(PROTOCOL_NUMBER).map(([name, number]) => [number, name as ProtocolName]),
+)
+
+/** The name of a protocol number, or undefined where admit has none. */
+export function protocolName(number: number): ProtocolName | undefined {
+  return NAMES.get(number)
+}
+
+export const PORT_PROTOCOLS: readonly PortProtocol[] = ['tcp', 'udp', 'sctp']
+export const PLAIN_PROTOCOLS: readonly PlainProtocol[] = ['esp', 'ah', 'gre']
