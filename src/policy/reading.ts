@@ -39,14 +39,19 @@ export function beginReading(lines: Lines): Reading {
     },
     error(code, place, message, fix) {
       errors++
-      diagnostics.push({ code, severity: 'error', place, message, fix })
+      diagnostics.push({ code, severity: 'error', place, message: short(message), fix: short(fix) })
     },
     warning(code, place, message, fix) {
-      diagnostics.push({ code, severity: 'warning', place, message, fix })
+      diagnostics.push({ code, severity: 'warning', place, message: short(message), fix: short(fix) })
     },
     suggest(typed, known) {
       budget -= known.length
       return budget < 0 ? undefined : nearest(typed, known)
     },
   }
+}
+
+/** Messages quote the user's text, which may be ten million characters long. */
+function short(text: string): string {
+  return text.length <= 300 ? text : `${text.slice(0, 200)}…${text.slice(-80)}`
 }

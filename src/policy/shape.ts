@@ -177,7 +177,7 @@ function readFields(
 ): { [key: string]: unknown } {
   const values: { [key: string]: unknown } = {}
   for (const { key, value } of map.entries) {
-    const inner = path === '' ? key.text : `${path}.${key.text}`
+    const inner = path === '' ? step(key) : `${path}.${step(key)}`
     const field = Object.hasOwn(fields, key.text) ? fields[key.text] : undefined
     if (field === undefined) {
       const meant = nearest(key.text, Object.keys(fields))
@@ -246,7 +246,7 @@ export function named<T>(
       }
       const first = new Map<string, Place>()
       return node.entries.map(({ key, value: inner }) => {
-        const place = reading.place(`${path}.${key.text}`, key)
+        const place = reading.place(`${path}.${step(key)}`, key)
         checkName(key, place, reading)
         const before = first.get(key.text)
         if (before === undefined) first.set(key.text, place)
@@ -262,4 +262,9 @@ export function named<T>(
 
 function lastStep(path: string): string {
   return path === '' ? 'the policy' : path.slice(path.lastIndexOf('.') + 1)
+}
+
+/** A key as a step of a path; the longest name has 63 characters. */
+function step(key: YamlScalar): string {
+  return key.text.length <= 126 ? key.text : `${key.text.slice(0, 63)}…`
 }
