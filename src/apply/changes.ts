@@ -104,7 +104,7 @@ function chainChanges(before: Table, wanted: Table): readonly Change[] {
 function ruleChanges(before: Table, wanted: Table): readonly Change[] {
   const rules = (table: Table): readonly string[] =>
     table.chains.flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
-  const comments = new Map(
+  const comments = new Map<string, string | undefined>(
     [...before.chains, ...wanted.chains].flatMap((chain) =>
       chain.rules.map((rule) => [`${chain.name}\t${ruleKey(rule)}`, rule.comment] as const),
     ),
