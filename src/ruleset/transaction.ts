@@ -7,7 +7,10 @@ export interface Transaction {
   readonly operations: readonly Operation[]
 }
 
-/** One change to the transaction's table. Adding a table or chain that is there already changes nothing. */
+/**
+ * One change to the transaction's table. Adding a table that is there already changes nothing; adding a base chain
+ * that is there already at the same hook sets its policy.
+ */
 export type Operation =
   | { readonly kind: 'add-table' }
   | { readonly kind: 'delete-table' }
