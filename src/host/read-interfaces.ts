@@ -4,9 +4,9 @@ import { familyOf, parseIpAddress, widthOf } from '../net/ip-address.ts'
 import { parseMacAddress } from '../net/mac-address.ts'
 import type { InterfaceAddress, InterfaceKind, NetworkInterface } from './host-facts.ts'
 import type { JsonRecord, Reading } from './reading.ts'
-import { listHas, numberField, readRecords, recordField, recordsField, textField } from './reading.ts'
+import { listHas, numberField, recordField, recordsField, textField } from './reading.ts'
 
-/** What `ip -d -j address` tells about the interfaces. */
+/** What the interfaces are, and what they do with netfilter. */
 export interface InterfacesReading {
   readonly interfaces: readonly NetworkInterface[]
   /**
@@ -17,14 +17,13 @@ export interface InterfacesReading {
 }
 
 /**
- * Reads `ip -d -j address` (or `ip -d -j link`, then without addresses). `-d` is what names the kinds; without
- * it every kind but loopback is `physical` or `other`.
+ * Reads the objects of `ip -d -j address` (or `ip -d -j link`, then without addresses). `-d` is what names the
+ * kinds; without it every kind but loopback is `physical` or `other`.
  */
-export function readInterfaces(text: string): Reading<InterfacesReading> {
-  const records = readRecords(text, 'ip -d -j address')
-  const notes = [...records.notes]
+export function readInterfaces(records: readonly JsonRecord[]): Reading<InterfacesReading> {
+  const notes: string[] = []
   // iproute2 4.x and 5.x print an empty object for every interface that a filter leaves out.
-  const named = records.value.filter((record) => textField(record, 'ifname') !== undefined)
+  const named = records.filter((record) => textField(record, 'ifname') !== undefined)
   const kinds = new Map(named.map((record) => [textField(record, 'ifname'), kindOf(record)]))
   const interfaces: NetworkInterface[] = []
   for (const record of named) {

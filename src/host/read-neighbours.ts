@@ -2,17 +2,16 @@ import { parseInterfaceName } from '../net/interface-name.ts'
 import { parseIpAddress } from '../net/ip-address.ts'
 import { macKind, parseMacAddress } from '../net/mac-address.ts'
 import type { Neighbour } from './host-facts.ts'
-import type { Reading } from './reading.ts'
-import { listHas, readRecords, textField } from './reading.ts'
+import type { JsonRecord } from './reading.ts'
+import { listHas, textField } from './reading.ts'
 
 /**
- * Reads `ip -j neigh`: the neighbours of both families whose MAC is known. Entries that never answered (no MAC),
+ * Reads the objects of `ip -j neigh`: the neighbours of both families whose MAC is known. Entries that never answered (no MAC),
  * that have stopped answering (FAILED), or that stand for a group of receivers are nobody, and are left out.
  */
-export function readNeighbours(text: string): Reading<readonly Neighbour[]> {
-  const records = readRecords(text, 'ip -j neigh')
+export function readNeighbours(records: readonly JsonRecord[]): readonly Neighbour[] {
   const neighbours: Neighbour[] = []
-  for (const record of records.value) {
+  for (const record of records) {
     const name = parseInterfaceName(textField(record, 'dev') ?? '')
     const address = parseIpAddress(textField(record, 'dst') ?? '')
     const mac = parseMacAddress(textField(record, 'lladdr') ?? '')
@@ -21,5 +20,5 @@ export function readNeighbours(text: string): Reading<readonly Neighbour[]> {
     if (kind !== 'global' && kind !== 'local') continue
     neighbours.push({ interface: name.value, address: address.value, mac: mac.value })
   }
-  return { value: neighbours, notes: records.notes }
+  return neighbours
 }

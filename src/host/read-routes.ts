@@ -22,14 +22,13 @@ export interface RoutesReading {
   readonly byId: boolean
 }
 
-/** Reads `ip -j route show table all`, of one family or of both. */
-export function readRoutes(text: string): Reading<RoutesReading> {
-  const records = readRecords(text, 'ip -j route show table all')
+/** Reads the objects of `ip -j route show table all`, of one family or of both. */
+export function readRoutes(records: readonly JsonRecord[]): RoutesReading {
   const nextHops = new Map<string, NextHop>()
   const openDefaults = new Map<string, { interface: InterfaceName; family: Family }>()
   const attached: { interface: InterfaceName; destination: string }[] = []
   let byId = false
-  for (const record of records.value) {
+  for (const record of records) {
     const type = textField(record, 'type') ?? 'unicast'
     if (type !== 'unicast') continue
     const hops = hopsOf(record)
@@ -44,8 +43,7 @@ export function readRoutes(text: string): Reading<RoutesReading> {
       openDefaults.set(`${name.value} ${family}`, { interface: name.value, family })
     } else if (name.ok) attached.push({ interface: name.value, destination })
   }
-  const value = { nextHops: [...nextHops.values()], openDefaults: [...openDefaults.values()], attached, byId }
-  return { value, notes: records.notes }
+  return { nextHops: [...nextHops.values()], openDefaults: [...openDefaults.values()], attached, byId }
 }
 
 /** Reads `ip -j nexthop`: the next hops that routes may name by id. */

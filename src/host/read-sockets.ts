@@ -31,29 +31,54 @@ export interface EstablishedSocket {
   readonly remote: Endpoint & { readonly address: IpAddress }
 }
 
-/** Reads `ss -H -tulnp`: the sockets that wait for connections (TCP) or datagrams (UDP, not connected). */
-export function readListeningSockets(text: string): Reading<readonly ListeningSocket[]> {
-  return readLines(text, 'ss -H -tulnp', (line) => {
-    // Netid State Recv-Q Send-Q Local:Port Peer:Port Process
-    const [protocol, , , , local] = line.split(/\s+/)
-    const endpoint = parseEndpoint(local ?? '')
-    if ((protocol !== 'tcp' && protocol !== 'udp') || endpoint === undefined) return undefined
-    return { protocol, local: endpoint, processes: readProcesses(line) }
-  })
+export interface SocketsReading {
+  readonly listening: readonly ListeningSocket[]
+  readonly established: readonly EstablishedSocket[]
 }
 
-/** Reads `ss -H -tn state established`, with or without the state's column. */
-export function readEstablishedSockets(text: string): Reading<readonly EstablishedSocket[]> {
-  return readLines(text, 'ss -H -tn state established', (line) => {
-    const words = line.split(/\s+/)
-    const [, , local, remote] = words[0] === 'ESTAB' ? words.slice(1) : words
-    const ends = { local: parseEndpoint(local ?? ''), remote: parseEndpoint(remote ?? '') }
-    if (ends.local?.address === undefined || ends.remote?.address === undefined) return undefined
-    return {
-      local: { ...ends.local, address: ends.local.address },
-      remote: { ...ends.remote, address: ends.remote.address },
+/**
+ * The arguments for `ss`: every socket that waits for connections (TCP) or datagrams (UDP), and the established TCP
+ * connections to `ports`, in one run (looking through /proc for the programs is what costs). Waiting sockets have no peer, and
+ * so port 0 on its side; naming the ports keeps the answer short on a busy server.
+ */
+export function socketQuestion(ports: readonly number[]): readonly string[] {
+  const states = ['listening', 'unconnected', 'established'].flatMap((state) => ['state', state])
+  const filter = ['dport = :0', ...ports.map((port) => `sport = :${port}`)].join(' or ')
+  return ['-H', '-tunp', ...states, `( ${filter} )`]
+}
+
+/** Reads the answer to `socketQuestion`, and any output of `ss -H -tuan` with or without `-p`. */
+export function readSockets(text: string): Reading<SocketsReading> {
+  const listening: ListeningSocket[] = []
+  const established: EstablishedSocket[] = []
+  const odd: string[] = []
+  for (const line of text.split('\n')) {
+    if (line.trim() === '') continue
+    // Netid State Recv-Q Send-Q Local:Port Peer:Port Process
+    const [protocol, state, , , localText = '', remoteText = ''] = line.trim().split(/\s+/)
+    const local = parseEndpoint(localText)
+    const remote = parseEndpoint(remoteText)
+    if ((protocol !== 'tcp' && protocol !== 'udp') || local === undefined) odd.push(line)
+    else if (state === (protocol === 'tcp' ? 'LISTEN' : 'UNCONN')) {
+      listening.push({ protocol, local, processes: readProcesses(line) })
+    } else if (protocol === 'tcp' && state === 'ESTAB') {
+      if (local.address === undefined || remote?.address === undefined) odd.push(line)
+      else {
+        const ends = {
+          local: { ...local, address: local.address },
+          remote: { ...remote, address: remote.address },
+        }
+        established.push(ends)
+      }
     }
-  })
+  }
+  return { value: { listening, established }, notes: oddLines(odd) }
+}
+
+function oddLines(lines: readonly string[]): readonly string[] {
+  const [first] = lines
+  if (first === undefined) return []
+  return [`\`ss\`: ${lines.length} line(s) could not be read, such as ${JSON.stringify(first.slice(0, 120))}`]
 }
 
 /** The listeners as facts: each protocol, port, address and program once. */
@@ -96,23 +121,4 @@ function readProcesses(line: string): readonly SocketProcess[] {
   const processes = new Map<number, SocketProcess>()
   for (const [, name = '', pid] of found) processes.set(Number(pid), { name, pid: Number(pid) })
   return [...processes.values()]
-}
-
-function readLines<T>(
-  text: string,
-  source: string,
-  read: (line: string) => T | undefined,
-): Reading<readonly T[]> {
-  const value: T[] = []
-  const odd: string[] = []
-  for (const line of text.split('\n')) {
-    const trimmed = line.trim()
-    if (trimmed === '') continue
-    const socket = read(trimmed)
-    if (socket === undefined) odd.push(trimmed)
-    else value.push(socket)
-  }
-  if (odd[0] === undefined) return { value, notes: [] }
-  const note = `\`${source}\`: ${odd.length} line(s) could not be read, such as ${JSON.stringify(odd[0].slice(0, 120))}`
-  return { value, notes: [note] }
 }

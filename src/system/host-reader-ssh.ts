@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, matchesGlob } from 'node:path'
-import type { HostFacts } from '../host/host-facts.ts'
-import { readEstablishedSockets } from '../host/read-sockets.ts'
-import type { ListeningSocket } from '../host/read-sockets.ts'
+import type { SshConnection } from '../host/host-facts.ts'
+import type { EstablishedSocket, SocketsReading } from '../host/read-sockets.ts'
+import { readSockets, socketQuestion } from '../host/read-sockets.ts'
 import type { LinkKnowledge } from '../host/ssh-connections.ts'
 import { readRouteAnswers, routeQuestions, sshConnectionsOf } from '../host/ssh-connections.ts'
 import type { ProcessFacts } from '../host/ssh-ports.ts'
@@ -11,39 +11,47 @@ import { includesOf, portsOfSshdConfig } from '../host/sshd-config.ts'
 import type { Reader } from './host-reader-tools.ts'
 import { ask, readIfThere } from './host-reader-tools.ts'
 
-/** The ports of the SSH server, and who is connected to them by which way. */
-export async function readSsh(
-  reader: Reader,
-  listening: Promise<readonly ListeningSocket[]>,
-  links: Promise<LinkKnowledge>,
-): Promise<Pick<HostFacts, 'sshPorts' | 'sshConnections'>> {
-  const sockets = await listening
-  const ids = sshProcessIds(sockets)
-  const [processes, socketUnitPorts, configuredPorts] = await Promise.all([
-    readProcesses(ids),
-    systemdListens(sockets) ? readSocketUnits(reader) : [],
-    ids.length === 0 ? readConfiguredPorts() : [],
+export interface SshSockets extends SocketsReading {
+  readonly sshPorts: readonly number[]
+}
+
+/** The listening sockets, those of them that are the SSH server's, and the established connections to it. */
+export async function readSshSockets(reader: Reader): Promise<SshSockets> {
+  const configured = await readConfiguredPorts()
+  // A guess, so that one run of ss is enough; the ports that count are those where an SSH server listens.
+  const expected = configured.length > 0 ? configured : [22]
+  const { listening, established } = await ask(reader, 'ss', socketQuestion(expected), readSockets)
+  const [processes, socketUnitPorts] = await Promise.all([
+    readProcesses(sshProcessIds(listening)),
+    systemdListens(listening) ? readSocketUnits(reader) : [],
   ])
-  const ports = findSshPorts(sockets, { processes, socketUnitPorts, configuredPorts })
+  const ports = findSshPorts(listening, { processes, socketUnitPorts, configuredPorts: configured })
   reader.notes.push(...ports.notes)
-  if (ports.value.length === 0) return { sshPorts: [], sshConnections: [] }
-  const filter = ports.value.map((port) => `sport = :${port}`).join(' or ')
-  const established = await ask(
-    reader,
-    'ss',
-    ['-H', '-tn', 'state', 'established', `( ${filter} )`],
-    readEstablishedSockets,
-  )
+  const unexpected = ports.value.filter((port) => !expected.includes(port))
+  const more =
+    unexpected.length > 0 ? await ask(reader, 'ss', socketQuestion(unexpected), readSockets) : undefined
+  const all = [...established, ...(more?.established ?? [])]
+  return {
+    listening,
+    established: all.filter((socket) => ports.value.includes(socket.local.port)),
+    sshPorts: ports.value,
+  }
+}
+
+/** How the peers of these connections reach this host. */
+export async function connectionsOf(
+  reader: Reader,
+  established: readonly EstablishedSocket[],
+  links: LinkKnowledge,
+): Promise<readonly SshConnection[]> {
   const questions = routeQuestions(established)
-  const answers =
-    questions.length === 0
-      ? []
-      : await ask(reader, 'ip', ['-j', '-force', '-batch', '-'], readRouteAnswers, {
-          stdin: `${questions.join('\n')}\n`,
-          // A peer without a way back has no answer, and ip then exits with 1.
-          expectFailures: true,
-        })
-  return { sshPorts: ports.value, sshConnections: sshConnectionsOf(established, answers, await links) }
+  if (questions.length === 0) return []
+  const answers = await ask(reader, 'ip', ['-j', '-force', '-batch', '-'], readRouteAnswers, {
+    stdin: `${questions.join('\n')}\n`,
+    // A peer without a way back has no answer, and ip then exits with 1.
+    expectFailures: true,
+  })
+  return sshConnectionsOf(established, answers, links)
 }
 
 async function readProcesses(ids: readonly number[]): Promise<ReadonlyMap<number, ProcessFacts>> {
