@@ -37,7 +37,7 @@ for (const tier of tiers(positionals)) await runTier(tier)
 finish()
 
 function tiers(wanted: readonly string[]): readonly Tier[] {
-  const find = (globs: readonly string[]): string[] => globSync([...globs]).sort()
+  const find = (globs: readonly string[]): string[] => globSync([...globs]).toSorted()
   if (wanted.length === 0) {
     return [
       { name: 'unit', files: find(['src/**/*.test.ts', 'tests/*.test.ts']), isolated: false },
