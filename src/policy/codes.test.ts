@@ -6,7 +6,7 @@ import type { DiagnosticCode } from './codes.ts'
 import { CODES, codePage } from './codes.ts'
 import { HOST_CODES } from './codes/host-codes.ts'
 import { readPolicy } from './read.ts'
-import { MAX_PLAIN_LENGTH } from './yaml/parse.ts'
+import { MAX_PLAIN_LENGTH } from './yaml/plain.ts'
 
 /** Examples that would be too long to print are only described on their page; here they are built. */
 const BUILT: { readonly [code: string]: () => string } = {

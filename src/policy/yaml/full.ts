@@ -1,6 +1,6 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from 'yaml'
 import type { Document, ParsedNode, YAMLError } from 'yaml'
-import type { YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
+import type { ParsedYaml, YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
 import { emptyScalar } from './tree.ts'
 
 /** Deeper nesting than any policy has; the composer recurses, and its stack must never overflow. */
@@ -14,7 +14,7 @@ const MAX_PROBLEMS = 20
  * Reads any YAML 1.2 text with the `yaml` package into a tree. Directives other than `%YAML 1.2`, several documents,
  * tags, anchors and aliases are problems: a policy needs none of them, and an alias can stand for a billion values.
  */
-export function parseFullYaml(text: string): { root: YamlNode | undefined; problems: YamlProblem[] } {
+export function parseFullYaml(text: string): ParsedYaml {
   const tooDeep = findTooDeep(text)
   if (tooDeep !== undefined) return { root: undefined, problems: [tooDeep] }
   const composer = new Composer({

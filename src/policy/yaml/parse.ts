@@ -1,9 +1,7 @@
 import { parseFullYaml } from './full.ts'
-import { parsePlainYaml } from './plain.ts'
-import type { YamlNode, YamlProblem } from './tree.ts'
+import { MAX_PLAIN_LENGTH, parsePlainYaml } from './plain.ts'
+import type { ParsedYaml, YamlProblem } from './tree.ts'
 
-/** No policy is longer: 100,000 devices with a note each are about 15 million characters. */
-export const MAX_PLAIN_LENGTH = 64 * 1024 * 1024
 /** What the `yaml` package is given at most: it takes a minute and a gigabyte for ten times as much. */
 export const MAX_FULL_LENGTH = 4 * 1024 * 1024
 
@@ -12,7 +10,7 @@ export const MAX_FULL_LENGTH = 4 * 1024 * 1024
  * as nearly all policies are, take the short way (measured: 10,000 devices in 0.1 s); the long one through the `yaml`
  * package takes everything else and finds the words for what is wrong. Where both can read a text they agree: a law.
  */
-export function parseYaml(text: string): { root: YamlNode | undefined; problems: readonly YamlProblem[] } {
+export function parseYaml(text: string): ParsedYaml {
   if (text.length > MAX_PLAIN_LENGTH) {
     return { root: undefined, problems: [tooLarge('the file is larger than 64 MiB', 0)] }
   }

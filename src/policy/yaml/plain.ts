@@ -4,6 +4,8 @@ import { scanPlain, scanQuoted } from './plain-scalar.ts'
 import type { YamlEntry, YamlMap, YamlNode, YamlScalar } from './tree.ts'
 import { emptyScalar } from './tree.ts'
 
+/** No policy is longer: 100,000 devices with a note each are about 15 million characters. */
+export const MAX_PLAIN_LENGTH = 64 * 1024 * 1024
 /** Deeper nesting is left to the full reader, which refuses it. */
 const MAX_DEPTH = 48
 /** YAML's own limit for keys that are not marked with `?`. */
@@ -22,6 +24,7 @@ const COLON = 58
  * means the same to the full reader; that is a law with a test.
  */
 export function parsePlainYaml(text: string): Result<YamlNode | undefined, number> {
+  if (text.length > MAX_PLAIN_LENGTH) return fail(0)
   const control = text.search(/[\0-\x09\x0b-\x1f\ufeff]/)
   if (control >= 0) return fail(control)
   const reader = new PlainReader(text)
