@@ -34,10 +34,10 @@ function checkInterface(
   const { value: name, place } = entry
   const found = byName.get(name)
   if (found === undefined) {
-    const meant = nearest(name, byName.keys())
-    const have = [...byName.keys()].filter((other) => other !== 'lo').slice(0, 8)
+    const meant = nearest(name, namable(byName))
+    const have = namable(byName).slice(0, 8)
     const fix =
-      meant === undefined || meant === 'lo'
+      meant === undefined
         ? `this host has ${have.length === 0 ? 'lo only' : have.join(', ')}`
         : `did you mean ${meant}?`
     return [
@@ -60,6 +60,13 @@ function checkInterface(
         : 'a member of'
   const message = `${name} is ${part} ${master.name}: its packets arrive on ${master.name}, as far as rules can see`
   return [{ code: 'interface-has-master', severity: 'error', place, message, fix: `write ${master.name}` }]
+}
+
+/** Interfaces that packets are seen to arrive on. */
+function namable(byName: ReadonlyMap<InterfaceName, NetworkInterface>): readonly string[] {
+  return [...byName.values()]
+    .filter((entry) => entry.kind !== 'loopback' && entry.master === undefined)
+    .map((entry) => entry.name)
 }
 
 function checkMacs(policy: Policy, facts: HostFacts): readonly Diagnostic[] {

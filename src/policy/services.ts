@@ -95,23 +95,14 @@ export function serviceBook(
       ...(system?.keys() ?? []),
     ]
     const meant = mistakenService(text) ?? reading.suggest(text, known)
-    if (meant !== undefined) {
-      reading.error('unknown-service', word.place, `there is no service "${text}"`, `did you mean ${meant}?`)
-    } else if (system === undefined) {
-      const message = `"${text}" is not a service of this policy, and this host has no list of services (/etc/services)`
-      reading.error(
-        'no-service-list',
-        word.place,
-        message,
-        'install the package netbase, or write the port, such as 8080/tcp',
-      )
+    const port = 'write the port, such as 8080/tcp'
+    if (system === undefined && mistakenService(text) === undefined) {
+      const message = `"${text}" is none of the services that this policy or admit knows, and this host has no list of them (/etc/services)`
+      const or = meant === undefined ? '' : `; or did you mean ${meant}?`
+      reading.error('no-service-list', word.place, message, `install the package netbase, or ${port}${or}`)
     } else {
-      reading.error(
-        'unknown-service',
-        word.place,
-        `there is no service "${text}"`,
-        'define it under services:, or write the port, such as 8080/tcp',
-      )
+      const fix = meant === undefined ? `define it under services:, or ${port}` : `did you mean ${meant}?`
+      reading.error('unknown-service', word.place, `there is no service "${text}"`, fix)
     }
     return undefined
   }
