@@ -19,7 +19,7 @@ const NOW = 1_800_000_000
 const SERVICES = parseSystemServices('smtp 25/tcp mail\nsubmissions 465/tcp\n')
 const UPDATE = process.env['UPDATE'] === '1'
 
-for (const name of readdirSync(CASES).sort()) {
+for (const name of readdirSync(CASES).toSorted()) {
   const folder = new URL(`${name}/`, CASES)
   test(`case ${name}`, () => {
     const text = readFileSync(new URL('policy.yaml', folder), 'utf8')

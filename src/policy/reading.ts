@@ -38,7 +38,7 @@ export function beginReading(lines: Lines): Reading {
   }
   return {
     diagnostics() {
-      const sorted = [...diagnostics].sort((a, b) => a.place.start - b.place.start)
+      const sorted = diagnostics.toSorted((a, b) => a.place.start - b.place.start)
       const dropped = found - sorted.length
       const last = sorted.at(-1)
       if (dropped > 0 && last !== undefined) sorted.push(tooMany(dropped, last.place))

@@ -120,7 +120,7 @@ interface Cell {
 }
 
 function cells(text: string): readonly Cell[] {
-  return [...text].map((character) => {
+  return Array.from(text, (character) => {
     if (character === '\t') return { text: TAB, width: TAB.length }
     const safe = printable(character)
     return { text: safe, width: safe === character ? characterWidth(character) : safe.length }
@@ -141,5 +141,5 @@ function takeFirst(some: readonly Cell[], room: number): readonly Cell[] {
 }
 
 function takeLast(some: readonly Cell[], room: number): readonly Cell[] {
-  return [...takeFirst([...some].reverse(), room)].reverse()
+  return takeFirst(some.toReversed(), room).toReversed()
 }

@@ -67,7 +67,8 @@ function macRefusal(mac: MacAddress): { code: DiagnosticCode; message: string; f
   }
 }
 
-const ADDRESS_PATTERN = '^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$'
+const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const ADDRESS_PATTERN = `^(${OCTET}(\\.${OCTET}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(/(0|[1-9][0-9]{0,2}))?$`
 const ADDRESS_SCHEMA = { type: 'string', pattern: ADDRESS_PATTERN }
 
 /** An address or network that packets can come from. */
@@ -196,7 +197,7 @@ export const note: Shape<Placed<string>> = scalar(
   'a text',
   { type: ['string', 'number', 'boolean'], maxLength: NOTE_LIMIT },
   ({ text }) => {
-    if ([...text].length <= NOTE_LIMIT) return { value: text }
+    if (text.length <= NOTE_LIMIT) return { value: text }
     return {
       code: 'note-too-long',
       message: `a note has at most ${NOTE_LIMIT} characters`,

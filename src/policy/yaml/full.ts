@@ -1,5 +1,5 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Parser } from 'yaml'
-import type { Document, ParsedNode, YAMLError } from 'yaml'
+import type { Document, YAMLError } from 'yaml'
 import { findHopeless } from './hopeless.ts'
 import type { ParsedYaml, YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
 import { emptyScalar } from './tree.ts'
@@ -38,7 +38,7 @@ function compose(text: string): ParsedYaml {
     prettyErrors: false,
     logLevel: 'silent',
   })
-  let document: Document.Parsed<ParsedNode, true> | undefined
+  let document: Document.Parsed | undefined
   for (const next of composer.compose(new Parser().parse(text), true, text.length)) {
     if (document !== undefined) return { root: undefined, problems: [severalDocuments(next, text)] }
     document = next
@@ -65,8 +65,7 @@ function convert(node: unknown, at: number, problems: YamlProblem[]): YamlNode {
     const start = node.range?.[0] ?? at
     const end = node.range?.[1] ?? at
     if (node.anchor !== undefined) problems.push(aliasProblem(start, end))
-    if (node.tag !== undefined && node.tag.startsWith('tag:yaml.org') === false)
-      problems.push(tagProblem(start, end))
+    if (node.tag !== undefined && !node.tag.startsWith('tag:yaml.org')) problems.push(tagProblem(start, end))
     if (isScalar(node)) return convertScalar(node.value, node.type, start, end, at)
     if (isSeq(node)) {
       const items = node.items.map((item) => convert(item, start, problems))
@@ -123,7 +122,7 @@ function firstOfEachLine(errors: readonly YAMLError[], text: string): readonly Y
   return kept
 }
 
-function severalDocuments(next: Document.Parsed<ParsedNode, true>, text: string): YamlProblem {
+function severalDocuments(next: Document.Parsed, text: string): YamlProblem {
   const at = next.range?.[0] ?? 0
   const marker = text.lastIndexOf('---', at + 3)
   const start = marker < 0 ? at : marker
@@ -136,7 +135,7 @@ function severalDocuments(next: Document.Parsed<ParsedNode, true>, text: string)
   }
 }
 
-function wrongVersion(document: Document.Parsed<ParsedNode, true>, text: string): YamlProblem | undefined {
+function wrongVersion(document: Document.Parsed, text: string): YamlProblem | undefined {
   const directive = /^%.*$/m.exec(text)
   if (directive === null || document.directives?.docStart !== true) return undefined
   if (/^%YAML[ \t]+1\.2[ \t]*(#.*)?\r?$/.test(directive[0]) && document.directives.yaml.version === '1.2')

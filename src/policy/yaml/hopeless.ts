@@ -39,8 +39,8 @@ export function findHopeless(text: string): YamlProblem | undefined {
     } else if (token === '[' || token === '{') {
       open.push({ bracket: token, offset })
     } else if (token === ']' || token === '}') {
-      const problem = checkClosing(token, offset, last)
-      if (problem !== undefined) return problem
+      const mismatch = checkClosing(token, offset, last)
+      if (mismatch !== undefined) return mismatch
       open.pop()
     } else if (open.length === 0 && lineStart) {
       if (/^([ ]+|[-?:])$/.test(token)) indent += token.length
