@@ -126,15 +126,29 @@ function readBitsMatch(op: unknown, left: unknown, right: unknown): BitsMatch | 
   const name = expressionName(masked === undefined ? left : masked[0])
   if (name === undefined || !Object.hasOwn(BIT_FIELDS, name)) return undefined
   const field = name as BitFieldName
-  const value = readBits(field, right)
+  const prefix = only(right, 'prefix')
+  const value = readBits(field, isRecord(prefix) ? prefix['addr'] : right)
   if (value === undefined || (masked !== undefined && masked.length !== 2)) return undefined
   if (masked === undefined) {
     if (op === 'in') return { kind: 'bits', field, mask: value, test: 'not-equal', value: 0 }
     if (op === '!') return { kind: 'bits', field, mask: value, test: 'equal', value: 0 }
   }
-  const mask = masked === undefined ? fullMask(field) : readBits(field, masked[1])
+  // 1.0.6 lists `ct mark & 0xfffffff0 == 0x10` as `ct mark 0x10/28`.
+  const mask = isRecord(prefix)
+    ? prefixMask(field, Number(prefix['len']))
+    : masked === undefined
+      ? fullMask(field)
+      : readBits(field, masked[1])
   if (mask === undefined || (op !== '==' && op !== '!=')) return undefined
   return { kind: 'bits', field, mask, test: op === '==' ? 'equal' : 'not-equal', value }
+}
+
+/** The mask whose first `length` bits are set; undefined where the field has not so many. */
+export function prefixMask(field: BitFieldName, length: number): number | undefined {
+  const full = fullMask(field)
+  const width = full.toString(2).length
+  if (!Number.isInteger(length) || length < 1 || length > width) return undefined
+  return full + 1 - 2 ** (width - length)
 }
 
 /** Bits by name or number, alone, listed, or joined by `|`. */
