@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 
 /** How to run a program. Its environment is always `LC_ALL=C TZ=UTC` and a plain PATH, whatever the caller's is. */
@@ -57,8 +58,9 @@ export const runCommand: RunCommand = (program, args, options = {}) => {
   const path = findProgram(program)
   if (path === undefined) return Promise.resolve({ kind: 'missing', program })
   const { stdin = '', timeout = 30_000, maxOutput = 256 * 1024 * 1024 } = options
+  const [child, reason] = start(path, args)
+  if (child === undefined) return Promise.resolve({ kind: 'failed', program, reason })
   return new Promise((resolve) => {
-    const child = spawn(path, args, { env: ENVIRONMENT, stdio: 'pipe', shell: false })
     let timedOut = false
     let truncated = false
     const stop = (): void => {
@@ -94,6 +96,18 @@ export const runCommand: RunCommand = (program, args, options = {}) => {
     child.stdin.on('error', () => {})
     child.stdin.end(stdin)
   })
+}
+
+/** `spawn` throws for what can be no argument (a NUL in it), and tells the rest by events. */
+function start(
+  path: string,
+  args: readonly string[],
+): readonly [ChildProcessWithoutNullStreams, string] | readonly [undefined, string] {
+  try {
+    return [spawn(path, args, { env: ENVIRONMENT, stdio: 'pipe', shell: false }), '']
+  } catch (error) {
+    return [undefined, error instanceof Error ? error.message : String(error)]
+  }
 }
 
 function collect(stream: NodeJS.ReadableStream, limit: number, onFull: () => void): () => string {

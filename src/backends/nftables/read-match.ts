@@ -151,8 +151,8 @@ export function prefixMask(field: BitFieldName, length: number): number | undefi
   return full + 1 - 2 ** (width - length)
 }
 
-/** Bits by name or number, alone, listed, or joined by `|`. */
-function readBits(field: BitFieldName, value: unknown): number | undefined {
+/** Bits by name or number, alone, listed, or joined by `|`, which older versions nest in pairs. */
+function readBits(field: BitFieldName, value: unknown, depth = 0): number | undefined {
   if (typeof value === 'number') {
     return Number.isInteger(value) && value >= 0 && value <= fullMask(field) ? value : undefined
   }
@@ -161,10 +161,10 @@ function readBits(field: BitFieldName, value: unknown): number | undefined {
     return Object.hasOwn(names, value) ? names[value] : undefined
   }
   const parts = arrayOf(value) ?? arrayOf(only(value, '|'))
-  if (parts === undefined) return undefined
+  if (parts === undefined || depth > 32) return undefined
   let bits = 0
   for (const part of parts) {
-    const some = readBits(field, part)
+    const some = readBits(field, part, depth + 1)
     if (some === undefined) return undefined
     bits = (bits | some) >>> 0
   }

@@ -22,15 +22,20 @@ type Sets = ReadonlyMap<string, NamedSet>
 export function readRuleText(scanner: TextScanner, sets: Sets): Rule {
   const statements: Statement[] = []
   for (;;) {
-    const { kind, text } = scanner.next
-    if (kind === 'end-of-line' || text === '}') break
+    if (endsRule(scanner)) break
     if (scanner.skip('comment')) {
       const comment = scanner.string('a comment in quotes')
+      if (!endsRule(scanner)) throw scanner.unexpected('the end of the line')
       return { statements, comment }
     }
     statements.push(readStatement(scanner, sets))
   }
   return { statements }
+}
+
+function endsRule(scanner: TextScanner): boolean {
+  const { kind, text } = scanner.next
+  return kind === 'end-of-line' || (kind === 'mark' && text === '}')
 }
 
 /** Names of fields joined by ` . `: `ether saddr . meta time`. */
