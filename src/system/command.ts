@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 
 /** How to run a program. Its environment is always `LC_ALL=C TZ=UTC` and a plain PATH, whatever the caller's is. */
 export interface CommandOptions {
@@ -42,11 +42,12 @@ const ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC', PATH: PROGRAM_FOLDERS.join(':') }
 
 /** Where a program is, by name in the fixed folders or by absolute path; undefined where it is not or may not run. */
 export function findProgram(name: string): string | undefined {
+  if (!name.startsWith('/') && name.includes('/')) return undefined
   const candidates = name.startsWith('/') ? [name] : PROGRAM_FOLDERS.map((folder) => `${folder}/${name}`)
   return candidates.find((path) => {
     try {
       accessSync(path, constants.X_OK)
-      return true
+      return statSync(path).isFile()
     } catch {
       return false
     }
