@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { utf8Length } from '../../src/backends/nftables/names.ts'
 import type { FieldName } from '../../src/ruleset/fields.ts'
 import { BIT_FIELDS, FIELDS } from '../../src/ruleset/fields.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { readJson } from '../../src/backends/nftables/read-json.ts'
 import { readText } from '../../src/backends/nftables/read-text.ts'
 import { renderTable } from '../../src/backends/nftables/render.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { ACCEPT, DROP, bits, inSet, is, not, one, range, within } from '../../../tests/support/tables.ts'
 import type { Statement, Table } from '../../ruleset/ruleset.ts'
 import { readJson } from './read-json.ts'

@@ -176,7 +176,7 @@ function readSet(body: JsonRecord, draft: TableDraft, unread: Unread[]): boolean
     elements.push(element)
   }
   if (changing) {
-    const { elem, ...rest } = body
+    const rest = { ...body, elem: undefined }
     unread.push(unreadItem(`${draft.family} ${draft.name}`, { set: rest }, 'detail'))
   }
   const set: SetDraft = {

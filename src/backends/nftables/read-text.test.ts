@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { arbitraryTable } from '../../../tests/support/arbitrary-table.ts'
 import { FULL_TABLE } from '../../../tests/support/tables.ts'
 import { normaliseTable } from '../../ruleset/normalise.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   ACCEPT,
   DROP,
@@ -106,7 +106,7 @@ describe('a rendered table', () => {
       assert.throws(
         () => renderTable(tableOf({ statements: [statement] })),
         InternalError,
-        JSON.stringify(describe_(statement)),
+        JSON.stringify(asText(statement)),
       )
     }
     assert.throws(() => renderTable(tableOf({ statements: [] })), InternalError)
@@ -246,6 +246,6 @@ function tableOf(only: Rule): Table {
   return { ...TABLE, sets: [], chains: [{ name: 'c', rules: [only] }] }
 }
 
-function describe_(statement: Statement): string {
+function asText(statement: Statement): string {
   return JSON.stringify(statement, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
 }

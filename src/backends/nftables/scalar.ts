@@ -24,10 +24,6 @@ const WIDTH: Readonly<Record<FieldType, number>> = {
   ct_dir: 8,
 }
 
-export function widthOfType(type: FieldType): number {
-  return WIDTH[type]
-}
-
 /** 9999-12-31T23:59:59Z: beyond it nft's text would need a fifth digit for the year. */
 const LAST_SECOND = 253_402_300_799
 
