@@ -76,11 +76,11 @@ function readInterval(type: FieldType, value: unknown): Interval | undefined {
     const address = readScalar(type, prefix['addr'])
     return address === undefined ? undefined : prefixInterval(type, address, Number(prefix['len']))
   }
-  const [first, last, ...rest] = arrayOf(only(value, 'range')) ?? []
-  const low = readScalar(type, first)
-  const high = readScalar(type, last)
-  if (low === undefined || high === undefined || rest.length > 0 || type === 'ifname') return undefined
-  return low <= high ? { low, high } : undefined
+  const range = arrayOf(only(value, 'range'))
+  if (range === undefined || range.length !== 2 || type === 'ifname') return undefined
+  const low = readScalar(type, range[0])
+  const high = readScalar(type, range[1])
+  return low !== undefined && high !== undefined && low <= high ? { low, high } : undefined
 }
 
 function readFields(left: unknown): readonly FieldName[] | undefined {
