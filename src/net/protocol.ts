@@ -1,8 +1,11 @@
 /** Transport protocols with ports that a service may name. */
 export type PortProtocol = 'tcp' | 'udp' | 'sctp'
 
-/** Protocols without ports that a service may name: tunnels and VPNs. */
-export type PlainProtocol = 'esp' | 'ah' | 'gre'
+/**
+ * Protocols without ports that a service may name: tunnels. Not AH: over IPv6 it is an extension header that
+ * netfilter looks behind (ipv6_ext_hdr), so a match on it would mean another thing in each family.
+ */
+export type PlainProtocol = 'esp' | 'gre'
 
 /** IANA protocol numbers of the names used here. */
 export const PROTOCOL_NUMBER = {
@@ -29,4 +32,4 @@ export function protocolName(number: number): ProtocolName | undefined {
 }
 
 export const PORT_PROTOCOLS: readonly PortProtocol[] = ['tcp', 'udp', 'sctp']
-export const PLAIN_PROTOCOLS: readonly PlainProtocol[] = ['esp', 'ah', 'gre']
+export const PLAIN_PROTOCOLS: readonly PlainProtocol[] = ['esp', 'gre']
