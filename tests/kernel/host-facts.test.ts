@@ -1,34 +1,13 @@
-/**
- * The facts that admit reads about a real host, built here in a network namespace of its own.
- * Run alone, the file starts itself again inside script/netns.
- */
+/** The facts that admit reads about a real host, built here: veth, bridge, tun, routes, listeners, SSH connections. */
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
-import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { HostFacts } from '../../src/host/host-facts.ts'
+import type { CommandOutput, RunCommand } from '../../src/system/command.ts'
+import { runCommand } from '../../src/system/command.ts'
 import { readHostFacts } from '../../src/system/host-reader.ts'
-import type { Run } from '../../src/system/host-reader-tools.ts'
-
-const here = fileURLToPath(import.meta.url)
-
-if (process.env['ADMIT_NETNS'] === undefined) {
-  test('the facts of a host, inside script/netns', () => {
-    const netns = fileURLToPath(new URL('../../script/netns', import.meta.url))
-    // NODE_TEST_CONTEXT would make the inner run report to nobody.
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env
-    const inner = spawnSync(netns, [process.execPath, '--test', '--test-reporter=spec', here], {
-      env,
-      encoding: 'utf8',
-      timeout: 60_000,
-    })
-    assert.equal(inner.status, 0, `${inner.error ?? ''}${inner.stdout}${inner.stderr}`)
-  })
-} else {
-  describe('the facts of a host', factsOfAHost)
-}
 
 /** This host, a router with a client behind it, and a machine on the bridge: network namespaces of their own. */
 const SETUP = `
@@ -86,25 +65,13 @@ add table inet admit
 add chain inet admit input
 `
 
-const run: Run = (name, args, options = {}) =>
-  new Promise((resolve) => {
-    const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
-    const child = execFile(name, args, { env, timeout: options.timeout ?? 0 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
-      const missing = error?.code === 'ENOENT'
-      resolve({ code, stdout, stderr, timedOut: error?.killed === true, missing })
-    })
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(options.stdin ?? '')
-  })
-
 /** A program with this name that runs these lines of JavaScript; it says `ready` when it listens. */
 async function program(name: string, lines: string, netns?: string): Promise<ChildProcess> {
   const script = `const net = require('node:net'), dgram = require('node:dgram')
     process.title = ${JSON.stringify(name)}
     ${lines}`
   const inside = netns === undefined ? [] : ['ip', 'netns', 'exec', netns]
-  const [command = '', ...args] = [...inside, process.execPath, '-e', script]
+  const [command, ...args] = [...inside, process.execPath, '-e', script]
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   await new Promise((resolve) => child.stdout.once('data', resolve))
   return child
@@ -113,12 +80,13 @@ async function program(name: string, lines: string, netns?: string): Promise<Chi
 const dial = (to: string, from: string) =>
   `net.connect({ port: 2222, host: '${to}', localAddress: '${from}' }, () => console.log('ready'))`
 
-function factsOfAHost(): void {
+describe('the facts of a host', () => {
   const children: ChildProcess[] = []
   let facts: HostFacts
   let notes: readonly string[]
 
   before(async () => {
+    assert.equal(process.env['ADMIT_NETNS'], 'private', 'run this with script/netns or script/test')
     for (const line of SETUP.trim().split('\n')) execFileSync('ip', line.split(' '))
     execFileSync('nft', ['-f', '-'], { input: RULES })
     writeFileSync('/proc/sys/net/ipv4/conf/lan0/forwarding', '1')
@@ -140,7 +108,7 @@ function factsOfAHost(): void {
           net.createServer().listen(443, '2001:db8:1::2', () => console.log('ready')))`,
       ),
     )
-    ;({ facts, notes } = await readHostFacts(run))
+    ;({ facts, notes } = await readHostFacts(runCommand))
   })
 
   after(() => {
@@ -154,7 +122,9 @@ function factsOfAHost(): void {
   test('interfaces: kind, Ethernet or not, MAC, master', () => {
     const of = (name: string) => facts.interfaces.find((link) => link.name === name)
     assert.deepEqual(
-      facts.interfaces.map((link) => [link.name, link.kind, link.ethernet, link.up]).toSorted(),
+      facts.interfaces
+        .map((link) => [link.name, link.kind, link.ethernet, link.up])
+        .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
       [
         ['lan0', 'bridge', true, true],
         ['lo', 'loopback', false, true],
@@ -256,9 +226,9 @@ function factsOfAHost(): void {
 
   test('only what is asked for is read', async () => {
     const commands: string[] = []
-    const listen: Run = (name, args, options) => {
+    const listen: RunCommand = (name, args, options) => {
       commands.push(name)
-      return run(name, args, options)
+      return runCommand(name, args, options)
     }
     const { facts: links } = await readHostFacts(listen, [])
     assert.deepEqual(commands, ['ip'])
@@ -267,14 +237,27 @@ function factsOfAHost(): void {
   })
 
   test('missing and silent tools are notes, not failures', async () => {
-    const missing: Run = async () => ({ code: null, stdout: '', stderr: '', timedOut: false, missing: true })
+    const ran = {
+      kind: 'ran',
+      code: 1,
+      signal: undefined,
+      stdout: '',
+      stderr: '',
+      timedOut: false,
+      truncated: false,
+    }
+    const answering =
+      (output: object): RunCommand =>
+      async () =>
+        ({ ...ran, ...output }) as CommandOutput
+    const missing: RunCommand = async (name) => ({ kind: 'missing', program: name })
     const nothing = await readHostFacts(missing)
     assert.deepEqual(nothing.facts.interfaces, [])
     assert.equal(nothing.notes.length, 3)
     assert.match(nothing.notes.join('\n'), /`nft -j list chains`: the program is not installed/)
-    const cut: Run = async () => ({ code: null, stdout: '[{"ifname":"e', stderr: '', timedOut: true })
-    assert.match((await readHostFacts(cut)).notes.join('\n'), /no answer within 5 s/)
-    const refusing: Run = async () => ({ code: 1, stdout: '', stderr: 'no\nand no', timedOut: false })
-    assert.match((await readHostFacts(refusing)).notes.join('\n'), /`ss [^\n]*: no$/m)
+    const cut = await readHostFacts(answering({ stdout: '[{"ifname":"e', timedOut: true }))
+    assert.match(cut.notes.join('\n'), /no answer within 5 s/)
+    const refused = await readHostFacts(answering({ stderr: 'no\nand no' }))
+    assert.match(refused.notes.join('\n'), /`ss [^\n]*: no$/m)
   })
-}
+})
