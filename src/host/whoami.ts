@@ -22,8 +22,8 @@ export interface OwnInterface {
    * their policies. Absent where no MAC is seen, and on members of a bridge or bond: those send with the master's.
    */
   readonly mac?: MacAddress
-  /** The MAC was not given by the maker of the card: it may be a private one, that changes from network to network. */
-  readonly privateMac: boolean
+  /** The MAC was not given by the maker of a card: a virtual one, or a private one that changes from network to network. */
+  readonly localMac: boolean
   /** As `ADDRESS/PREFIX`. */
   readonly addresses: readonly string[]
   readonly master?: InterfaceName
@@ -63,7 +63,7 @@ function ownInterface(link: NetworkInterface): OwnInterface {
     kind: link.kind,
     up: link.up,
     ...(mac === undefined ? {} : { mac }),
-    privateMac: mac !== undefined && macKind(mac) === 'local',
+    localMac: mac !== undefined && macKind(mac) === 'local',
     addresses: link.addresses.map((entry) => `${entry.address}/${entry.prefix}`),
     ...(link.master === undefined ? {} : { master: link.master.name }),
   }
@@ -99,7 +99,7 @@ function interfaceWords(link: OwnInterface): string {
 }
 
 function macWords(link: OwnInterface): string {
-  if (link.mac !== undefined) return `${link.mac}${link.privateMac ? ' (private)' : ''}`
+  if (link.mac !== undefined) return `${link.mac}${link.localMac ? ' (local)' : ''}`
   if (link.master !== undefined) return `part of ${link.master}, seen with its MAC`
   return 'no MAC address'
 }

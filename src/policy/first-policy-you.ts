@@ -36,7 +36,7 @@ export function identify(who: SshConnection, facts: HostFacts): You {
   const peer = who.remote.address
   const link = facts.interfaces.find((one) => one.name === who.interface)
   const own = facts.interfaces.some((one) => one.addresses.some((entry) => entry.address === peer))
-  if (own || link?.kind === 'loopback') {
+  if (own || who.interface === 'lo' || peer === '::1' || peer.startsWith('127.')) {
     return nobody(`Your SSH connection comes from this host itself (${peer}), by a tunnel or a second ssh.`)
   }
   const on = link === undefined ? '' : ` on ${link.name}`
@@ -47,7 +47,7 @@ export function identify(who: SshConnection, facts: HostFacts): You {
     const warnings =
       macKind(mac) === 'local'
         ? [
-            `Your MAC address ${mac} is a private one: if this is a phone or a laptop, set it to stay the same here`,
+            `The maker of your card did not give it the MAC ${mac}: on a phone or laptop, set it to stay the same here`,
           ]
         : []
     return {
@@ -72,19 +72,25 @@ function byAddress(
   link: NetworkInterface | undefined,
   on: string,
 ): You {
-  const six = familyOf(peer) === 'ip6' && !peer.startsWith('fe80:')
+  const six = familyOf(peer) === 'ip6' && gateway !== undefined
+  const tunnel = gateway === undefined && link !== undefined && !link.ethernet
   const from = six ? networkOf(peer) : peer
   const why =
     gateway === undefined
-      ? link !== undefined && !link.ethernet
+      ? tunnel
         ? `${link.name} carries no MAC addresses`
         : 'your MAC address is not known here'
       : `you come through the gateway ${gateway}${on}, and all that comes from beyond it carries the gateway's MAC address, ` +
         'so that listing this MAC would let everyone in'
-  const fate = six
-    ? `The whole network ${from} is listed, since IPv6 devices change the last half of their address daily.`
-    : 'Whoever shares that address with you (NAT) is taken for you.'
-  const later = 'If your provider gives you another address, you are a stranger: list a second way in.'
+  const fate = tunnel
+    ? 'Whoever else may send from it there is taken for you; a WireGuard peer keeps its address to itself.'
+    : six
+      ? `All of ${from} is listed, since IPv6 devices change the last half of their address daily; if yours is fixed, ` +
+        'list it alone.'
+      : 'Whoever shares it with you (NAT) is taken for you.'
+  const later = tunnel
+    ? 'If your address changes, you are a stranger: list a second way in.'
+    : 'If your provider gives you another address, you are a stranger: list a second way in.'
   return {
     lines: [
       ...comment(`You: your SSH connection comes from ${peer}. You are known by your address: ${why}.`),
