@@ -6,7 +6,7 @@
  *
  * Other arguments are files or globs to run instead: those below tests/ but not directly in it run in namespaces.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
@@ -58,6 +58,9 @@ function tiers(wanted: readonly string[]): readonly Tier[] {
 
 async function runTier(tier: Tier): Promise<void> {
   if (tier.files.length === 0) return
+  if (tier.isolated && spawnSync('script/netns', ['true'], { stdio: 'inherit' }).status !== 0) {
+    return fail(`${tier.name}: none of its ${tier.files.length} files ran`, 'there is no network of its own to be had')
+  }
   const start = performance.now()
   const before = totals.passed
   if (tier.isolated) await inParallel(tier.files, (file) => runNode([file], true))
