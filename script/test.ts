@@ -25,6 +25,8 @@ interface Totals {
   readonly skips: string[]
 }
 
+const NETNS = './script/netns'
+
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { long: { type: 'boolean', default: false } },
@@ -58,8 +60,11 @@ function tiers(wanted: readonly string[]): readonly Tier[] {
 
 async function runTier(tier: Tier): Promise<void> {
   if (tier.files.length === 0) return
-  if (tier.isolated && spawnSync('script/netns', ['true'], { stdio: 'inherit' }).status !== 0) {
-    return fail(`${tier.name}: none of its ${tier.files.length} files ran`, 'there is no network of its own to be had')
+  if (tier.isolated && spawnSync(NETNS, ['true'], { stdio: 'inherit' }).status !== 0) {
+    return fail(
+      `${tier.name}: none of its ${tier.files.length} files ran`,
+      'there is no network of its own to be had',
+    )
   }
   const start = performance.now()
   const before = totals.passed
@@ -87,7 +92,7 @@ async function runNode(files: readonly string[], isolated: boolean): Promise<voi
     `--test-timeout=${testTimeout}`,
     ...files,
   ]
-  const [program = '', ...rest] = isolated ? ['script/netns', ...node] : node
+  const [program = '', ...rest] = isolated ? [NETNS, ...node] : node
   const child = spawn(program, rest, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
