@@ -171,7 +171,7 @@ function routeLines(routes: readonly LabRoute[]): readonly string[] {
       route.destination === 'default' ? 'default' : `${route.destination.address}/${route.destination.prefix}`
     const via = route.via === undefined ? '' : ` via ${route.via}`
     const onlink = route.via === undefined ? '' : ' onlink'
-    return `${route.family === 'ip' ? '-4' : '-6'} route replace ${to}${via} dev ${route.interface}${onlink}`
+    return `route replace ${to}${via} dev ${route.interface}${onlink}`
   })
   return [...new Set(lines)]
 }

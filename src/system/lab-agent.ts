@@ -12,7 +12,7 @@ probe() {
   case $2 in
     ping) ping -n -q -c 1 -W "$5" "$3" >/dev/null ;;
     tcp) : 3<>"/dev/tcp/$3/$4" ;;
-    udp) { echo lab >&3 && read -r -t "$5" -u 3 answer && [[ $answer == lab ]]; } 3<>"/dev/udp/$3/$4" ;;
+    udp) { echo lab >&3 && read -r -n 1 -t "$5" -u 3 answer && [[ $answer == l ]]; } 3<>"/dev/udp/$3/$4" ;;
   esac && echo "answer $1 1" || echo "answer $1 0"
 }
 echo ready $$
