@@ -1,33 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-
-/**
- * What runs in each namespace of the lab: a shell that forks for every probe, so that hundreds wait at once at the
- * cost of a fork each; a Node in each namespace would take 45 MB and 40 ms. It never runs what it reads: the words of
- * a command are data. An answer is one short line, written at once, so that those of two probes never mix.
- */
-const SCRIPT = `
-batch= pids=()
-probe() {
-  case $2 in
-    ping) ping -n -q -c 1 -W "$5" "$3" >/dev/null ;;
-    tcp) : 3<>"/dev/tcp/$3/$4" ;;
-    udp) { echo lab >&3 && read -r -n 1 -t "$5" -u 3 answer && [[ $answer == l ]]; } 3<>"/dev/udp/$3/$4" ;;
-  esac && echo "answer $1 1" || echo "answer $1 0"
-}
-echo ready $$
-while read -r word a b c d e; do
-  case $word in
-    sysctl) [[ ! -e /proc/sys/$a ]] || echo "$b" >"/proc/sys/$a" ;;
-    line) batch+="$a $b $c $d $e"$'\\n' ;;
-    batch) if said=$(ip -batch - <<<"$batch" 2>&1); then echo done; else echo "failed \${said//$'\\n'/ }"; fi; batch= ;;
-    probe) probe "$a" "$b" "$c" "$d" "$e" </dev/null & pids+=($!) ;;
-    forget) ip neigh flush all; echo done ;;
-    sync) echo done ;;
-    stop) [[ \${#pids[@]} = 0 ]] || kill -9 "\${pids[@]}"; wait; pids=(); echo done ;;
-  esac
-done 2>/dev/null
-`
+import { AGENT_SCRIPT } from './lab-agent-script.ts'
 
 /** A machine of the lab, seen from the worker. Everything ends with the worker, which is process 1 of its namespace. */
 export interface Agent {
@@ -38,6 +11,8 @@ export interface Agent {
   ip(lines: readonly string[]): Promise<void>
   /** Starts a probe; the answer comes to `onAnswer`, or never. */
   probe(probe: AgentProbe): void
+  /** Sends once more what has not been answered. */
+  again(): void
   /** All that was asked so far has been started. */
   started(): Promise<void>
   /** Ends the probes that still wait. */
@@ -52,8 +27,6 @@ export interface AgentProbe {
   /** An address, with `%INTERFACE` where it is link-local. */
   readonly target: string
   readonly port?: number
-  /** Seconds after which ping and UDP give up by themselves. */
-  readonly patience: number
 }
 
 /** Starts an agent in a network namespace of its own, or in that of the worker. */
@@ -61,10 +34,10 @@ export async function startAgent(
   where: 'own' | 'here',
   onAnswer: (probe: number, admitted: boolean) => void,
 ): Promise<Agent> {
-  const shell = ['bash', '--norc', '--noprofile', '-c', SCRIPT]
-  const argv = where === 'own' ? ['unshare', '--net', ...shell] : shell
+  const perl = ['perl', '-e', AGENT_SCRIPT]
+  const argv = where === 'own' ? ['unshare', '--net', ...perl] : perl
   const [file = '', ...rest] = argv
-  const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'ignore'] })
+  const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   const waiting: { resolve: (said: string) => void; reject: (error: Error) => void }[] = []
   const next = (): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -98,8 +71,8 @@ export async function startAgent(
       for (const line of lines) send(`line ${line}`)
       return ask('batch')
     },
-    probe: ({ id, kind, target, port, patience }) =>
-      send(`probe ${id} ${kind} ${target} ${port ?? '-'} ${patience}`),
+    probe: ({ id, kind, target, port }) => send(`probe ${id} ${kind} ${target} ${port ?? 0}`),
+    again: () => send('again'),
     started: () => ask('sync'),
     stop: () => ask('stop'),
     forgetNeighbours: () => ask('forget'),

@@ -75,15 +75,21 @@ async function round(
       kind: probe.kind,
       target: probe.zone === undefined ? probe.destination : `${probe.destination}%${probe.zone}`,
       ...(probe.port !== undefined && { port: probe.port }),
-      patience,
     })
   }
   await Promise.all([...asked].map((agent) => agent.started()))
-  const end = performance.now() + patience * 1000
+  const begun = performance.now()
+  const end = begun + patience * 1000
+  let again = false
   while (performance.now() < end) {
     const answered = probes.filter((probe) => answers.admitted.has(probe.id)).length
     onProgress(answered)
     if (answered === probes.length) break
+    // A wire that has just come up may lose a packet; only rules lose every one.
+    if (!again && performance.now() > begun + patience * 400) {
+      for (const agent of asked) agent.again()
+      again = true
+    }
     await sleep(20)
   }
   onProgress(probes.length)

@@ -27,7 +27,11 @@ export const face = (text: string): InterfaceName => sure(parseInterfaceName(tex
 
 /** `byMac('…')`, `byAddress('…')` and `bound('…', '…')` are the identities of the language. */
 export const byMac = (text: string): Identity => ({ kind: 'mac', mac: mac(text), place: nowhere('mac') })
-export const byAddress = (text: string): Identity => ({ kind: 'address', cidr: cidr(text), place: nowhere('address') })
+export const byAddress = (text: string): Identity => ({
+  kind: 'address',
+  cidr: cidr(text),
+  place: nowhere('address'),
+})
 export const bound = (one: string, at: string): Identity => ({
   kind: 'bound',
   mac: mac(one),
@@ -72,7 +76,14 @@ export function policy(
   more: { readonly host?: Partial<HostSettings>; readonly services?: readonly Service[] } = {},
 ): Policy {
   return {
-    host: { unguarded: [], forward: 'drop', refuse: 'drop', log: 'off', place: nowhere('host'), ...more.host },
+    host: {
+      unguarded: [],
+      forward: 'drop',
+      refuse: 'drop',
+      log: 'off',
+      place: nowhere('host'),
+      ...more.host,
+    },
     devices,
     groups: [],
     services: more.services ?? [],
@@ -112,4 +123,3 @@ export function host(interfaces: readonly NetworkInterface[], more: Partial<Host
 export function gateway(on: string, address: string, its?: string): HostFacts['gateways'][number] {
   return { interface: face(on), address: ip(address), ...(its !== undefined && { mac: mac(its) }) }
 }
-
