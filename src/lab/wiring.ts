@@ -94,7 +94,9 @@ function wireBridges(
     const bridge = `b${index}x${number}`
     lines.wire.push(`link add name ${bridge} type bridge stp_state 0 mcast_snooping 0`)
     const peer = `w${counter.next++}`
-    lines.create.push(`link add name ${end.name}${mac(end)} type veth peer name ${peer} netns ${wirePid}`)
+    lines.create.push(
+      `link add name ${end.name}${own(counter)}${mac(end)} type veth peer name ${peer} netns ${wirePid}`,
+    )
     lines.wire.push(...inBridge(peer, bridge))
     if (link.kind === 'bridge') {
       lines.host.push(`link set dev ${end.name} master ${link.name}`, `link set dev ${end.name} up`)
@@ -103,7 +105,7 @@ function wireBridges(
       for (const { machine, one } of plugged) {
         const port = `w${counter.next++}`
         lines.create.push(
-          `link add name ${one.name} netns ${pidOf(machine.id)}${mac(one)} type veth peer name ${port} netns ${wirePid}`,
+          `link add name ${one.name} netns ${pidOf(machine.id)}${own(counter)}${mac(one)} type veth peer name ${port} netns ${wirePid}`,
         )
         lines.wire.push(...inBridge(port, bridge))
       }
@@ -139,7 +141,7 @@ function plugIntoRouters(
     const { router } = one.plug
     const inner = `lab-in${counter.next++}`
     create.push(
-      `link add name ${one.name} netns ${pidOf(machine.id)} type veth peer name ${inner} netns ${pidOf(router)}`,
+      `link add name ${one.name} netns ${pidOf(machine.id)}${own(counter)} type veth peer name ${inner} netns ${pidOf(router)}`,
     )
     machines.get(router)?.push(...setUp(inner, INNER_ADDRESSES))
     machines.get(router)?.push(
@@ -182,4 +184,12 @@ function byNextHop(a: LabRoute, b: LabRoute): number {
 
 function mac(one: { readonly mac?: string }): string {
   return one.mac === undefined ? '' : ` address ${one.mac}`
+}
+
+/**
+ * An interface number that the other end of the wire does not have. Where both are equal, Linux takes the link for a
+ * physical one and tells of its coming up a second later (linkwatch_urgent_event in net/core/link_watch.c).
+ */
+function own(counter: { readonly next: number }): string {
+  return ` index ${10_000 + counter.next}`
 }

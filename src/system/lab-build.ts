@@ -61,7 +61,7 @@ const EVERYWHERE = [
   // None of its own making: the host copy has the host's addresses and no others.
   ['net/ipv6/conf/default/addr_gen_mode', '1'],
   ['net/ipv6/conf/default/accept_ra', '0'],
-  ['net/ipv4/ping_group_range', '0 2147483647'],
+  ['net/ipv4/ping_group_range', '0 0'],
 ] as const
 
 function setSysctls(plan: LabPlan, host: Agent, wire: Agent, machines: ReadonlyMap<string, Agent>): void {
