@@ -63,9 +63,9 @@ export function planWiring(plan: LabPlan, pidOf: ProcessOf): Wiring {
     const lines = machines.get(machine.id)
     for (const one of machine.interfaces) lines?.push(...setUp(one.name, one.addresses))
     // A route through a next hop needs the next hop's own route first.
-    lines?.push(...routeLines([...machine.routes].sort(byNextHop)))
+    lines?.push(...routeLines(machine.routes.toSorted(byNextHop)))
   }
-  host.push(...routeLines([...plan.hostRoutes].sort(byNextHop)))
+  host.push(...routeLines(plan.hostRoutes.toSorted(byNextHop)))
   return { create, host, wire, machines, tuns }
 }
 

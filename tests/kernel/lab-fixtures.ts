@@ -106,7 +106,7 @@ export function link(
     ethernet: !['loopback', 'tun', 'wireguard', 'ppp'].includes(kind),
     addresses: addresses.map((text) => {
       const [address = '', prefix] = text.split('/')
-      const scope = /^fe80/.test(address) ? 'link' : kind === 'loopback' ? 'host' : 'global'
+      const scope = address.startsWith('fe80') ? 'link' : kind === 'loopback' ? 'host' : 'global'
       return { address: ip(address), prefix: Number(prefix), scope }
     }),
     up: true,
