@@ -1,4 +1,4 @@
-import type { HostFacts } from '../host/host-facts.ts'
+import type { HostFacts, NetworkInterface } from '../host/host-facts.ts'
 import type { Cidr } from '../net/cidr.ts'
 import { cidrContains, formatCidr } from '../net/cidr.ts'
 import type { IpAddress } from '../net/ip-address.ts'
@@ -18,6 +18,8 @@ export interface Ground {
   readonly links: readonly LabLink[]
   readonly routers: readonly Router[]
   readonly book: AddressBook
+  /** The host's interfaces that the lab does not have. */
+  readonly leftOut: readonly NetworkInterface[]
 }
 
 /** Each identity of a device, wherever a packet that it recognises can come from. */
@@ -79,6 +81,8 @@ function planAddress(device: Device, cidr: Cidr, id: string, ground: Ground): Cr
       ways: plug.ways,
     }))
   }
+  const absent = ground.leftOut.find((one) => networkOnLink(one, cidr) !== undefined)
+  if (absent !== undefined) return missing(device, formatCidr(cidr), `it is on ${absent.name}`)
   const router = ground.routers.find((one) => isBehindReachable(one, cidr.family))
   if (router === undefined) return missing(device, formatCidr(cidr), 'no link and no gateway leads there')
   const address = book.own(cidr)
@@ -164,7 +168,7 @@ function someAddresses(link: LabLink, book: AddressBook): readonly IpAddress[] {
 }
 
 /** The part of the identity's network that is on this link; undefined where none is. */
-function networkOnLink(link: LabLink, cidr: Cidr): Cidr | undefined {
+function networkOnLink(link: Pick<LabLink, 'addresses'>, cidr: Cidr): Cidr | undefined {
   const host = dialled(link, cidr.family)
   for (const one of link.addresses) {
     if (familyOf(one.address) !== cidr.family || host === undefined) continue

@@ -26,7 +26,10 @@ export function planLab(policy: Policy, facts: HostFacts, { now, tun }: LabMeans
   const { links, notes: linkNotes } = planLinks(facts, tun)
   const book = addressBook(policy, facts)
   const routers = planRouters(policy, facts, links, book)
-  const ground = { links, routers, book }
+  const leftOut = facts.interfaces.filter(
+    (one) => one.kind !== 'loopback' && !links.some((link) => link.name === one.name),
+  )
+  const ground = { links, routers, book, leftOut }
   const devices = policy.devices.slice(0, MOST_DEVICES)
   const crowd = together([
     ...devices.flatMap((device, index) => planDevice(device, index, ground)),

@@ -45,7 +45,7 @@ export function together(crowds: readonly Crowd[]): Crowd {
 }
 
 /** The address that callers on this link dial: the first that is not link-local, else a link-local one of IPv6. */
-export function dialled(link: LabLink, family: Family): LabAddress | undefined {
+export function dialled(link: Pick<LabLink, 'addresses'>, family: Family): LabAddress | undefined {
   const ours = link.addresses.filter((one) => familyOf(one.address) === family)
   return ours.find((one) => !isLinkLocal(one.address)) ?? ours[0]
 }
@@ -97,7 +97,7 @@ export function plugInto(link: LabLink, mac: MacAddress | undefined, addresses: 
 }
 
 /** The address lies in one of the networks that the host has on this link. */
-export function isOnLink(link: LabLink, address: IpAddress): boolean {
+export function isOnLink(link: Pick<LabLink, 'addresses'>, address: IpAddress): boolean {
   const family = familyOf(address)
   return link.addresses.some(
     (one) =>
