@@ -1,53 +1,122 @@
 import { printable } from '../base/terminal.ts'
-import type { LabCell, LabMark, LabReport, LabRow } from './lab-matrix.ts'
-import { explainDifference } from './lab-matrix.ts'
+import type { LabCell, LabMark, LabReport } from './lab-matrix.ts'
 
 export interface MatrixStyle {
-  /** Marks that every terminal has. */
-  readonly ascii: boolean
-  /** Colours a cell by its meaning; must not change its width. */
-  readonly paint?: (meaning: LabMark | 'difference', text: string) => string
+  /** Characters beyond ASCII may be used. */
+  readonly unicode: boolean
+  /** Columns of the terminal: more services than fit go into further blocks. */
+  readonly width: number
+  /** Colours a text without changing its width. */
+  readonly paint: (colour: 'green' | 'red' | 'yellow' | 'dim' | 'bold', text: string) => string
 }
 
-const MARKS: Record<LabMark, { readonly plain: string; readonly ascii: string }> = {
-  admitted: { plain: '●', ascii: '+' },
-  refused: { plain: '○', ascii: '-' },
-  'in-part': { plain: '◐', ascii: '~' },
-  unreached: { plain: '?', ascii: '?' },
-  none: { plain: ' ', ascii: ' ' },
+const MARKS: Record<LabMark, { readonly unicode: string; readonly ascii: string }> = {
+  admitted: { unicode: '●', ascii: '+' },
+  refused: { unicode: '○', ascii: '-' },
+  'in-part': { unicode: '◐', ascii: '~' },
+  unreached: { unicode: '?', ascii: '?' },
+  none: { unicode: ' ', ascii: ' ' },
 }
 
-/** The report as a person reads it: the matrix, what the marks mean, what differs, what was left out. */
+/** The report as a person reads it: the matrix, what the marks mean, and what was left out. */
 export function matrixText(report: LabReport, style: MatrixStyle): string {
-  const heading = ['who', 'seen as', 'on', ...report.services.map((service) => printable(service.title))]
-  const rows = report.rows.map((row) => [
-    printable(row.caller.title),
-    row.caller.looks,
-    row.caller.on,
-    ...row.cells.map((cell) => cellText(cell, style)),
-  ])
-  const widths = heading.map((title, column) =>
-    Math.max(displayWidth(title), ...rows.map((row) => displayWidth(row[column] ?? ''))),
-  )
-  const line = (texts: readonly string[], row?: LabRow): string =>
-    texts
-      .map((text, column) => {
-        const padded = text + ' '.repeat((widths[column] ?? 0) - displayWidth(text))
-        const cell = row?.cells[column - 3]
-        if (cell === undefined || style.paint === undefined) return padded
-        return style.paint(cell.same ? cell.got : 'difference', padded)
-      })
-      .join('  ')
-      .trimEnd()
+  const who: Column[] = [
+    { heading: 'who', texts: report.rows.map((row) => printable(row.caller.title)) },
+    { heading: 'seen as', texts: report.rows.map((row) => row.caller.looks) },
+    { heading: 'on', texts: report.rows.map((row) => row.caller.on) },
+  ]
+  const services = report.services.map((service, index): Column => {
+    const cells = report.rows.map((row) => row.cells[index])
+    return {
+      heading: printable(service.title),
+      texts: cells.map((cell) => (cell === undefined ? '' : cellText(cell, style))),
+      colours: cells.map((cell) => (cell === undefined ? undefined : colourOf(cell))),
+    }
+  })
+  const room = style.width - who.reduce((sum, column) => sum + widthOf(column) + GAP, 0)
+  const blocks = blocksThatFit(services, room).map((block) => blockText([...who, ...block], style))
   return [
-    line(heading),
-    ...report.rows.map((row, index) => line(rows[index] ?? [], row)),
+    blocks.join('\n\n'),
     '',
     legend(report, style),
     ...report.notes.map((note) => `note: ${printable(note)}`),
     summary(report),
-    '',
   ].join('\n')
+}
+
+interface Column {
+  readonly heading: string
+  readonly texts: readonly string[]
+  readonly colours?: readonly (Colour | undefined)[]
+}
+type Colour = 'green' | 'red' | 'yellow' | 'dim'
+
+/** Spaces between two columns. */
+const GAP = 2
+
+function widthOf(column: Column): number {
+  return Math.max(displayWidth(column.heading), ...column.texts.map(displayWidth))
+}
+
+function blocksThatFit(columns: readonly Column[], room: number): readonly (readonly Column[])[] {
+  const blocks: Column[][] = [[]]
+  let used = 0
+  for (const column of columns) {
+    const width = widthOf(column) + GAP
+    if (used > 0 && used + width > room) {
+      blocks.push([])
+      used = 0
+    }
+    blocks.at(-1)?.push(column)
+    used += width
+  }
+  return blocks
+}
+
+function blockText(columns: readonly Column[], style: MatrixStyle): string {
+  const line = (cell: (column: Column) => string, colour: (column: Column) => Colour | undefined): string =>
+    columns
+      .map((column, index) => {
+        const text = cell(column)
+        const last = index === columns.length - 1
+        const padded = last ? text : text + ' '.repeat(widthOf(column) - displayWidth(text) + GAP)
+        const wanted = colour(column)
+        return wanted === undefined ? padded : style.paint(wanted, padded)
+      })
+      .join('')
+  const rows = columns[0]?.texts.length ?? 0
+  return [
+    style.paint(
+      'bold',
+      line(
+        (column) => column.heading,
+        () => undefined,
+      ),
+    ),
+    ...Array.from({ length: rows }, (_, row) =>
+      line(
+        (column) => column.texts[row] ?? '',
+        (column) => column.colours?.[row],
+      ),
+    ),
+  ].join('\n')
+}
+
+function colourOf(cell: LabCell): Colour | undefined {
+  if (!cell.same) return 'red'
+  switch (cell.got) {
+    case 'admitted':
+      return 'green'
+    case 'refused':
+      return 'dim'
+    case 'in-part':
+    case 'unreached':
+      return 'yellow'
+    case 'none':
+      return undefined
+    default:
+      return cell.got satisfies never
+  }
 }
 
 /** What was got; where that is not all as expected, `got/expected`. */
@@ -57,7 +126,7 @@ function cellText(cell: LabCell, style: MatrixStyle): string {
 }
 
 function mark(meaning: LabMark, style: MatrixStyle): string {
-  return style.ascii ? MARKS[meaning].ascii : MARKS[meaning].plain
+  return style.unicode ? MARKS[meaning].unicode : MARKS[meaning].ascii
 }
 
 function legend(report: LabReport, style: MatrixStyle): string {
@@ -78,12 +147,13 @@ function legend(report: LabReport, style: MatrixStyle): string {
 }
 
 function summary(report: LabReport): string {
-  const [first] = report.differences
   const sent = `${report.sent} real packets in ${report.seconds.toFixed(1)} s`
   const lost =
-    report.unreached > 0 ? `${report.unreached} could not be sent at all; nothing is known of them. ` : ''
-  if (first === undefined) return `${lost}${sent}: all that was sent fared as explain says.`
-  return `${lost}${sent}: ${report.differences.length} fared otherwise than explain says.\nfirst: ${explainDifference(first)}`
+    report.unreached > 0
+      ? `\n${report.unreached} of them got nowhere even without rules: nothing is known of those.`
+      : ''
+  if (report.differences.length === 0) return `${sent}: what was sent fared as explain says.${lost}`
+  return `${sent}: ${report.differences.length} fared otherwise than explain says.${lost}`
 }
 
 /** Columns that a text takes on a terminal: two for East Asian wide characters, none for combining ones. */
