@@ -11,7 +11,7 @@ import type { LabLink } from './lab-plan.ts'
 import type { Router } from './plan-routers.ts'
 import { isBehindReachable, standBehind } from './plan-routers.ts'
 import type { Crowd, Plug, Stand } from './stands.ts'
-import { dialled, FAMILIES, isLinkLocal, isOnLink, NOBODY, plugInto } from './stands.ts'
+import { dialled, FAMILIES, isLinkLocal, NOBODY, plugInto } from './stands.ts'
 
 /** Where machines can be put. */
 export interface Ground {
@@ -63,9 +63,9 @@ function planMac(device: Device, mac: MacAddress, id: string, ground: Ground): C
 
 function planAddress(device: Device, cidr: Cidr, id: string, ground: Ground): Crowd {
   const { links, book } = ground
-  const link = links.find((one) => networkOnLink(one, cidr) !== undefined)
-  const network = link === undefined ? undefined : networkOnLink(link, cidr)
-  if (link !== undefined && network !== undefined) {
+  const home = homeOf(links, cidr)
+  if (home !== undefined) {
+    const { link, network } = home
     const router = ground.routers.find((one) => one.gateways.some((address) => isOnly(cidr, address)))
     if (router !== undefined) {
       return note(`${device.name} (${formatCidr(cidr)}) is the router itself: see its rows`)
@@ -81,7 +81,7 @@ function planAddress(device: Device, cidr: Cidr, id: string, ground: Ground): Cr
       ways: plug.ways,
     }))
   }
-  const absent = ground.leftOut.find((one) => networkOnLink(one, cidr) !== undefined)
+  const absent = homeOf(ground.leftOut, cidr)?.link
   if (absent !== undefined) return missing(device, formatCidr(cidr), `it is on ${absent.name}`)
   const router = ground.routers.find((one) => isBehindReachable(one, cidr.family))
   if (router === undefined) return missing(device, formatCidr(cidr), 'no link and no gateway leads there')
@@ -100,7 +100,7 @@ function planBound(
   const written = `${mac} ${formatCidr(cidr)}`
   const router = ground.routers.find((one) => one.mac === mac)
   const ethernet = ground.links.filter((one) => one.kind !== 'tun' && dialled(one, cidr.family) !== undefined)
-  const home = ethernet.find((one) => networkOnLink(one, cidr) !== undefined)
+  const home = homeOf(ethernet, cidr)
   if (router !== undefined) {
     if (router.gateways.some((gateway) => cidrContains(cidr, gateway))) {
       return note(`${device.name} (${written}) is the router itself: see its rows`)
@@ -110,9 +110,9 @@ function planBound(
     if (far !== undefined) return standBehind(router, id, device.name, [far], 'device')
     return missing(device, written, 'its MAC is a router of this host')
   }
-  const link = home ?? ethernet[0]
+  const link = home?.link ?? ethernet[0]
   if (link === undefined) return missing(device, written, 'no Ethernet link can show it')
-  const address = ground.book.own(networkOnLink(link, cidr) ?? cidr)
+  const address = ground.book.own(home?.network ?? cidr)
   if (address === undefined) return missing(device, written, 'its address is taken in the lab')
   return standOn(id, [plugInto(link, mac, [address])], (plug) => ({
     role: 'device',
@@ -167,18 +167,29 @@ function someAddresses(link: LabLink, book: AddressBook): readonly IpAddress[] {
   })
 }
 
-/** The part of the identity's network that is on this link; undefined where none is. */
-function networkOnLink(link: Pick<LabLink, 'addresses'>, cidr: Cidr): Cidr | undefined {
+/** The link on which an identity's network is, by the host's longest prefix as routing has it, and the part that is there. */
+function homeOf<T extends Pick<LabLink, 'addresses'>>(
+  links: readonly T[],
+  cidr: Cidr,
+): { readonly link: T; readonly network: Cidr } | undefined {
+  const homes = links.flatMap((link) => networksOn(link, cidr).map((one) => ({ link, ...one })))
+  return homes.toSorted((a, b) => b.prefix - a.prefix)[0]
+}
+
+function networksOn(
+  link: Pick<LabLink, 'addresses'>,
+  cidr: Cidr,
+): readonly { readonly network: Cidr; readonly prefix: number }[] {
   const host = dialled(link, cidr.family)
-  for (const one of link.addresses) {
-    if (familyOf(one.address) !== cidr.family || host === undefined) continue
-    if (isLinkLocal(one.address) !== isLinkLocal(host.address)) continue
+  if (host === undefined) return []
+  return link.addresses.flatMap((one) => {
+    if (familyOf(one.address) !== cidr.family) return []
+    if (isLinkLocal(one.address) !== isLinkLocal(host.address)) return []
     const network = networkOf(one.address, one.prefix)
-    if (cidr.prefix >= network.prefix ? isOnLink(link, cidr.address) : cidrContains(cidr, network.address)) {
-      return cidr.prefix >= network.prefix ? cidr : network
-    }
-  }
-  return undefined
+    const { prefix } = network
+    if (cidr.prefix >= prefix) return cidrContains(network, cidr.address) ? [{ network: cidr, prefix }] : []
+    return cidrContains(cidr, network.address) ? [{ network, prefix }] : []
+  })
 }
 
 function isOnly(cidr: Cidr, address: IpAddress): boolean {
