@@ -13,6 +13,8 @@ export interface AddressBook {
   free(network: Cidr): IpAddress | undefined
   /** An address of the network that no machine of the lab has: for the device that the network belongs to. */
   own(network: Cidr): IpAddress | undefined
+  /** Any address of the network, or else of anywhere, that is free in the lab: for want of one that is nobody's. */
+  any(network: Cidr): IpAddress | undefined
   /** An address that is nobody's and on no link of the host: somewhere on the Internet. */
   faraway(family: Family): IpAddress | undefined
   /** A MAC address that no device, neighbour or interface has. */
@@ -27,6 +29,12 @@ const FARAWAY: Record<Family, readonly Cidr[]> = {
     prefix: 24,
   })),
   ip6: [{ family: 'ip6', address: '2001:db8:ad31::' as IpAddress, prefix: 64 }],
+}
+
+/** Benchmarking networks (RFC 2544, RFC 5180), where even the documentation's are somebody's. */
+const BENCHMARKS: Record<Family, Cidr> = {
+  ip: { family: 'ip', address: '198.18.0.0' as IpAddress, prefix: 15 },
+  ip6: { family: 'ip6', address: '2001:2::' as IpAddress, prefix: 48 },
 }
 
 /** How many addresses of a network are looked at before it counts as full. */
@@ -65,13 +73,15 @@ export function addressBook(policy: Policy, facts: HostFacts): AddressBook {
   let nextMac = 0x02ad_1700_0001
   return {
     free: (network) => take(network, isNobodys),
+    any: (network) =>
+      take(network, (address) => !neighbours.has(address)) ?? take(BENCHMARKS[network.family], () => true),
     own: (network) => {
       // A wide identity keeps clear of addresses that another one names more closely.
       const holders = (address: IpAddress) => claimed.filter((cidr) => cidrContains(cidr, address)).length
       return take(network, (address) => holders(address) <= 1) ?? take(network, () => true)
     },
     faraway: (family) => {
-      for (const network of FARAWAY[family]) {
+      for (const network of [...FARAWAY[family], BENCHMARKS[family]]) {
         const address = take(network, offLink)
         if (address !== undefined) return address
       }

@@ -1,4 +1,5 @@
 import { InternalError } from '../base/internal-error.ts'
+import type { Family } from '../net/ip-address.ts'
 import { printable } from '../base/terminal.ts'
 import type { LabCaller, LabPlan, LabProbe, LabResult, LabService } from './lab-plan.ts'
 
@@ -28,8 +29,11 @@ export interface LabCell {
   readonly same: boolean
 }
 
-/** What all the packets of a cell have in common. `none`: nothing was sent; `unreached`: something never could be. */
-export type LabMark = 'admitted' | 'refused' | 'in-part' | 'unreached' | 'none'
+/**
+ * What all the packets of a cell have in common; `ip-only` and `ip6-only`: those of one family were admitted and the
+ * other's refused; `in-part`: of other ports too; `none`: nothing was sent; `unreached`: something never could be.
+ */
+export type LabMark = 'admitted' | 'refused' | 'ip-only' | 'ip6-only' | 'in-part' | 'unreached' | 'none'
 
 export interface LabDifference {
   readonly caller: LabCaller
@@ -92,21 +96,23 @@ function word(admitted: boolean): 'admitted' | 'refused' {
 }
 
 function cellOf(pairs: readonly Pair[]): LabCell {
-  const reached = pairs.filter(({ result }) => result.outcome !== 'unreached')
+  const reached = pairs.every(({ result }) => result.outcome !== 'unreached')
   return {
-    got:
-      reached.length < pairs.length
-        ? 'unreached'
-        : markOf(pairs.map(({ result }) => result.outcome === 'admitted')),
-    expected: markOf(pairs.map(({ result }) => result.expected)),
+    got: reached ? markOf(pairs, ({ result }) => result.outcome === 'admitted') : 'unreached',
+    expected: markOf(pairs, ({ result }) => result.expected),
     same: !pairs.some(differs),
   }
 }
 
-function markOf(admitted: readonly boolean[]): LabMark {
-  if (admitted.length === 0) return 'none'
-  if (admitted.every(Boolean)) return 'admitted'
-  return admitted.some(Boolean) ? 'in-part' : 'refused'
+function markOf(pairs: readonly Pair[], isAdmitted: (pair: Pair) => boolean): LabMark {
+  const admitted = pairs.filter(isAdmitted)
+  if (pairs.length === 0) return 'none'
+  if (admitted.length === pairs.length) return 'admitted'
+  if (admitted.length === 0) return 'refused'
+  const isAll = (family: Family): boolean =>
+    pairs.every((pair) => isAdmitted(pair) === (pair.probe.packet.family === family))
+  if (isAll('ip')) return 'ip-only'
+  return isAll('ip6') ? 'ip6-only' : 'in-part'
 }
 
 /** One difference in a sentence that names the packet. */

@@ -13,6 +13,8 @@ export interface MatrixStyle {
 const MARKS: Record<LabMark, { readonly unicode: string; readonly ascii: string }> = {
   admitted: { unicode: '●', ascii: '+' },
   refused: { unicode: '○', ascii: '-' },
+  'ip-only': { unicode: '4', ascii: '4' },
+  'ip6-only': { unicode: '6', ascii: '6' },
   'in-part': { unicode: '◐', ascii: '~' },
   unreached: { unicode: '?', ascii: '?' },
   none: { unicode: ' ', ascii: ' ' },
@@ -109,6 +111,8 @@ function colourOf(cell: LabCell): Colour | undefined {
       return 'green'
     case 'refused':
       return 'dim'
+    case 'ip-only':
+    case 'ip6-only':
     case 'in-part':
     case 'unreached':
       return 'yellow'
@@ -136,7 +140,9 @@ function legend(report: LabReport, style: MatrixStyle): string {
   const words: readonly (readonly [LabMark, string])[] = [
     ['admitted', 'admitted'],
     ['refused', 'refused'],
-    ['in-part', 'in part'],
+    ['ip-only', 'admitted over IPv4 only'],
+    ['ip6-only', 'admitted over IPv6 only'],
+    ['in-part', 'some ports admitted'],
     ['unreached', 'not reached even without rules'],
   ]
   const shown = words

@@ -83,7 +83,9 @@ function planAddress(device: Device, cidr: Cidr, id: string, ground: Ground): Cr
   }
   const absent = homeOf(ground.leftOut, cidr)?.link
   if (absent !== undefined) return missing(device, formatCidr(cidr), `it is on ${absent.name}`)
-  const router = ground.routers.find((one) => isBehindReachable(one, cidr.family))
+  const router = isLinkLocal(cidr.address)
+    ? undefined
+    : ground.routers.find((one) => isBehindReachable(one, cidr.family))
   if (router === undefined) return missing(device, formatCidr(cidr), 'no link and no gateway leads there')
   const address = book.own(cidr)
   if (address === undefined) return missing(device, formatCidr(cidr), 'its address is taken in the lab')
@@ -162,8 +164,9 @@ function someAddresses(link: LabLink, book: AddressBook): readonly IpAddress[] {
   return FAMILIES.flatMap((family) => {
     const host = dialled(link, family)
     if (host === undefined) return []
-    if (isLinkLocal(host.address)) return book.free(networkOf(host.address, 64)) ?? []
-    return book.free(networkOf(host.address, host.prefix)) ?? book.faraway(family) ?? []
+    const network = networkOf(host.address, isLinkLocal(host.address) ? 64 : host.prefix)
+    if (isLinkLocal(host.address)) return book.free(network) ?? []
+    return book.free(network) ?? book.faraway(family) ?? book.any(network) ?? []
   })
 }
 
@@ -180,11 +183,9 @@ function networksOn(
   link: Pick<LabLink, 'addresses'>,
   cidr: Cidr,
 ): readonly { readonly network: Cidr; readonly prefix: number }[] {
-  const host = dialled(link, cidr.family)
-  if (host === undefined) return []
   return link.addresses.flatMap((one) => {
-    if (familyOf(one.address) !== cidr.family) return []
-    if (isLinkLocal(one.address) !== isLinkLocal(host.address)) return []
+    // A network of one address has the host itself in it and nobody else.
+    if (familyOf(one.address) !== cidr.family || one.prefix === widthOf(cidr.family)) return []
     const network = networkOf(one.address, one.prefix)
     const { prefix } = network
     if (cidr.prefix >= prefix) return cidrContains(network, cidr.address) ? [{ network: cidr, prefix }] : []

@@ -1,6 +1,6 @@
 import type { Gateway, HostFacts } from '../host/host-facts.ts'
 import type { IpAddress } from '../net/ip-address.ts'
-import { familyOf } from '../net/ip-address.ts'
+import { familyOf, widthOf } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { AddressBook } from './address-book.ts'
@@ -100,13 +100,15 @@ function globalBesideLinkLocal(
   if (host === undefined || isLinkLocal(host.address)) return []
   if (!gateways.some(isLinkLocal) || gateways.some((one) => familyOf(one) === 'ip6' && !isLinkLocal(one)))
     return []
-  return [book.free(networkOf(host.address, host.prefix)) ?? book.faraway('ip6') ?? []].flat()
+  const network = networkOf(host.address, host.prefix)
+  return [book.free(network) ?? book.faraway('ip6') ?? book.any(network) ?? []].flat()
 }
 
 function someoneBehind(router: Router, book: AddressBook): Crowd {
   const addresses = FAMILIES.flatMap((family) => {
-    const reachable = isBehindReachable(router, family)
-    return reachable ? (book.faraway(family) ?? []) : []
+    const host = dialled(router.link, family)
+    if (host === undefined || !isBehindReachable(router, family)) return []
+    return book.faraway(family) ?? book.any(networkOf(host.address, widthOf(family))) ?? []
   })
   return standBehind(router, `${router.id}-behind`, 'stranger behind the router', addresses, 'behind')
 }

@@ -1,7 +1,6 @@
 import type { Family, IpAddress } from '../net/ip-address.ts'
 import { familyOf, widthOf } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
-import { networkOf } from './address-book.ts'
 import type { LabAddress, LabCaller, LabInterface, LabLink, LabMachine, LabRoute } from './lab-plan.ts'
 
 export const FAMILIES: readonly Family[] = ['ip', 'ip6']
@@ -50,6 +49,13 @@ export function dialled(link: Pick<LabLink, 'addresses'>, family: Family): LabAd
   return ours.find((one) => !isLinkLocal(one.address)) ?? ours[0]
 }
 
+/** The host's address that a caller with this address can talk to: from a link-local one only to another. */
+export function dialledFrom(link: Pick<LabLink, 'addresses'>, source: IpAddress): LabAddress | undefined {
+  return link.addresses.find(
+    (one) => familyOf(one.address) === familyOf(source) && isLinkLocal(one.address) === isLinkLocal(source),
+  )
+}
+
 /** fe80::/10, which is only ever one wire far and needs a zone to be dialled. */
 export function isLinkLocal(address: IpAddress): boolean {
   return /^fe[89ab]/.test(address)
@@ -70,17 +76,16 @@ export interface Plug {
 
 /**
  * Plugs a machine into a link with the given addresses. The machine knows the way to the host alone; the host is
- * told a way to addresses that are on none of its networks there.
+ * told the way to each, since an address may be on none of its networks, or on those of two links.
  */
 export function plugInto(link: LabLink, mac: MacAddress | undefined, addresses: readonly IpAddress[]): Plug {
   const name: string = link.name
   const ways = addresses.flatMap((source): readonly Way[] => {
-    const host = dialled(link, familyOf(source))
-    if (host === undefined || isLinkLocal(source) !== isLinkLocal(host.address)) return []
+    const host = dialledFrom(link, source)
+    if (host === undefined) return []
     const zone = isLinkLocal(host.address) ? { zone: name } : {}
     return [{ family: familyOf(source), source, destination: host.address, ...zone }]
   })
-  const offNetwork = ways.filter((way) => zoneless(way) && !isOnLink(link, way.source))
   return {
     interface: {
       name,
@@ -91,19 +96,9 @@ export function plugInto(link: LabLink, mac: MacAddress | undefined, addresses: 
       ),
     },
     routes: ways.filter(zoneless).map((way) => onWire(way.destination, name)),
-    hostRoutes: offNetwork.map((way) => onWire(way.source, name)),
+    hostRoutes: ways.filter(zoneless).map((way) => onWire(way.source, name)),
     ways,
   }
-}
-
-/** The address lies in one of the networks that the host has on this link. */
-export function isOnLink(link: Pick<LabLink, 'addresses'>, address: IpAddress): boolean {
-  const family = familyOf(address)
-  return link.addresses.some(
-    (one) =>
-      familyOf(one.address) === family &&
-      networkOf(address, one.prefix).address === networkOf(one.address, one.prefix).address,
-  )
 }
 
 export function onWire(address: IpAddress, name: string): LabRoute {

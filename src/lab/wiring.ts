@@ -42,9 +42,9 @@ export function planWiring(plan: LabPlan, pidOf: ProcessOf): Wiring {
     if (link.kind === 'tun') {
       const ends = [
         { name: `lab-t${index}`, addresses: [] },
-        ...plugged.map(({ one }, number) => ({
+        ...plugged.map(({ machine, one }, number) => ({
           name: `lab-t${index}x${number}`,
-          addresses: one.addresses.map((each) => each.address),
+          addresses: [...one.addresses, ...behind(plan, machine)].map((each) => each.address),
         })),
       ]
       tuns.push({ ends })
@@ -67,6 +67,14 @@ export function planWiring(plan: LabPlan, pidOf: ProcessOf): Wiring {
   }
   host.push(...routeLines(plan.hostRoutes.toSorted(byNextHop)))
   return { create, host, wire, machines, tuns }
+}
+
+/** What a router must get besides its own. */
+function behind(plan: LabPlan, router: LabMachine): readonly LabAddress[] {
+  return plan.machines
+    .flatMap((machine) => machine.interfaces)
+    .filter((one) => one.plug.kind === 'router' && one.plug.router === router.id)
+    .flatMap((one) => one.addresses)
 }
 
 interface Lines {

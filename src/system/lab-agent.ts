@@ -67,9 +67,14 @@ export async function startAgent(
   return {
     pid,
     sysctl: (path, value) => send(`sysctl ${path} ${value}`),
-    ip: (lines) => {
+    ip: async (lines) => {
       for (const line of lines) send(`line ${line}`)
-      return ask('batch')
+      await ask('batch').catch((error: unknown) => {
+        const said = error instanceof Error ? error.message : String(error)
+        // ip ends with `Command failed -:7`, the number of the line.
+        const number = /Command failed -:(\d+)/.exec(said)?.[1]
+        throw new Error(`ip ${lines[Number(number) - 1] ?? ''}: ${said.replace(/ *Command failed.*/, '')}`)
+      })
     },
     probe: ({ id, kind, target, port }) => send(`probe ${id} ${kind} ${target} ${port ?? 0}`),
     again: () => send('again'),
