@@ -70,15 +70,14 @@ export interface LabInterface {
   readonly addresses: readonly LabAddress[]
 }
 
-/** A socket of the host copy: TCP on every address; UDP, which must answer from the address that was asked, on one. */
-export type LabListener =
-  | { readonly protocol: 'tcp'; readonly port: number }
-  | {
-      readonly protocol: 'udp'
-      readonly port: number
-      readonly address: IpAddress
-      readonly zone?: InterfaceName
-    }
+/** A socket of the host copy. It is bound to the one address, since UDP must answer from the address that was asked. */
+export interface LabListener {
+  readonly protocol: 'tcp' | 'udp'
+  readonly port: number
+  readonly address: IpAddress
+  /** The host's interface, where the address is link-local. */
+  readonly zone?: InterfaceName
+}
 
 /** A row: who sends, and from where. */
 export interface LabCaller {

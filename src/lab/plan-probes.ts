@@ -170,13 +170,14 @@ export function planListeners(probes: readonly LabProbe[]): readonly LabListener
   const listeners = new Map<string, LabListener>()
   for (const { kind, port, destination, zone, packet } of probes) {
     if (port === undefined || kind === 'ping') continue
-    if (kind === 'tcp') listeners.set(`tcp ${port}`, { protocol: 'tcp', port })
-    else {
-      // The zone of a link-local address is the interface of whoever binds it: here the host's.
-      const scope = zone === undefined || packet.iif === undefined ? {} : { zone: packet.iif }
-      const listener = { protocol: 'udp', port, address: destination, ...scope } as const
-      listeners.set(`udp ${port} ${destination} ${zone ?? ''}`, listener)
-    }
+    // The zone of a link-local address is the interface of whoever binds it: here the host's.
+    const scope = zone === undefined || packet.iif === undefined ? {} : { zone: packet.iif }
+    listeners.set(`${kind} ${port} ${destination} ${scope.zone ?? ''}`, {
+      protocol: kind,
+      port,
+      address: destination,
+      ...scope,
+    })
   }
   return [...listeners.values()]
 }

@@ -5,13 +5,13 @@
  * without a shell. An answer is one short line.
  *
  * Commands, a line each: `sysctl PATH VALUE…`, `line WORDS…` and `batch` for ip, `forget` the neighbours,
- * `probe ID ping|tcp|udp TARGET PORT`, `again` for all that wait, `stop` waiting, `sync`.
+ * `listen tcp|udp PORT ADDRESS`, `probe ID ping|tcp|udp TARGET PORT`, `again` for all that wait, `stop` waiting, `sync`.
  */
 export const AGENT_SCRIPT = String.raw`
 use strict; use warnings;
-use Socket qw(:DEFAULT :addrinfo SOCK_NONBLOCK);
+use Socket qw(:DEFAULT :addrinfo SOCK_NONBLOCK IPPROTO_IPV6 IPV6_V6ONLY);
 
-my (%wait, %socket, @batch);
+my (%wait, %socket, %listener, @batch);
 my $rest = '';
 sub say_line { syswrite(STDOUT, "@_\n") }
 
@@ -49,6 +49,27 @@ sub heard {
   answer($id, 1) if ord($message) == ($target =~ /:/ ? 129 : 0);
 }
 
+# TCP is accepted, UDP sent back from the address that was asked.
+sub listen_on {
+  my ($kind, $port, $address) = @_;
+  my ($error, $at) = getaddrinfo($address, $port,
+    { flags => AI_NUMERICHOST | AI_NUMERICSERV, socktype => $kind eq 'tcp' ? SOCK_STREAM : SOCK_DGRAM });
+  return "$error" if $error;
+  socket(my $socket, $at->{family}, $at->{socktype} | SOCK_NONBLOCK, 0) or return "$!";
+  setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  setsockopt($socket, IPPROTO_IPV6, IPV6_V6ONLY, 1) if $at->{family} == AF_INET6;
+  bind($socket, $at->{addr}) or return "$!";
+  if ($kind eq 'tcp') { listen($socket, 1024) or return "$!" }
+  $listener{fileno $socket} = [$socket, $kind];
+  return;
+}
+
+sub attend {
+  my ($socket, $kind) = @{$_[0]};
+  if ($kind eq 'tcp') { while (accept(my $caller, $socket)) { close $caller } return }
+  while (my $from = recv($socket, my $message, 2048, 0)) { send($socket, $message, 0, $from) }
+}
+
 sub run_ip {
   my ($input, @arguments) = @_;
   pipe(my $from, my $to); pipe(my $said, my $saying);
@@ -73,6 +94,7 @@ sub obey {
   elsif ($word eq 'again') { send_again($_) for keys %wait }
   elsif ($word eq 'stop') { close $_ for values %socket; %socket = %wait = (); say_line('done') }
   elsif ($word eq 'sync') { say_line('done') }
+  elsif ($word eq 'listen') { my $problem = listen_on(@rest); say_line($problem ? "failed $problem" : 'done') }
   elsif ($word eq 'line') { push @batch, join(' ', @rest) . "\n" }
   elsif ($word eq 'batch') { run_ip(join('', splice @batch), '-batch', '-') }
   elsif ($word eq 'forget') { run_ip('', 'neigh', 'flush', 'all') }
@@ -89,7 +111,9 @@ while (1) {
   for my $id (keys %wait) {
     if ($wait{$id}[1] eq 'tcp') { vec($write, fileno $socket{$id}, 1) = 1 } else { vec($read, fileno $socket{$id}, 1) = 1 }
   }
+  vec($read, $_, 1) = 1 for keys %listener;
   next if select($read, $write, undef, undef) < 0;
+  for my $number (keys %listener) { attend($listener{$number}) if vec($read, $number, 1) }
   for my $id (keys %wait) {
     my $number = fileno $socket{$id};
     heard($id) if vec($read, $number, 1) || vec($write, $number, 1);

@@ -9,6 +9,8 @@ export interface Agent {
   sysctl(path: string, value: string): void
   /** Runs lines of `ip -batch`; rejects with what ip said. */
   ip(lines: readonly string[]): Promise<void>
+  /** Opens a socket that accepts (TCP) or sends back what it gets (UDP); rejects where that is not possible. */
+  listen(protocol: 'tcp' | 'udp', port: number, address: string): Promise<void>
   /** Starts a probe; the answer comes to `onAnswer`, or never. */
   probe(probe: AgentProbe): void
   /** Sends once more what has not been answered. */
@@ -76,6 +78,7 @@ export async function startAgent(
         throw new Error(`ip ${lines[Number(number) - 1] ?? ''}: ${said.replace(/ *Command failed.*/, '')}`)
       })
     },
+    listen: (protocol, port, address) => ask(`listen ${protocol} ${port} ${address}`),
     probe: ({ id, kind, target, port }) => send(`probe ${id} ${kind} ${target} ${port ?? 0}`),
     again: () => send('again'),
     started: () => ask('sync'),

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { buildLab } from './lab-build.ts'
 import type { LabJob, LabMessage } from './lab-job.ts'
-import { openListeners } from './lab-listeners.ts'
 import { collectAnswers, tryRules, tryWires } from './lab-rounds.ts'
 
 /**
@@ -38,7 +37,12 @@ async function work(job: LabJob): Promise<void> {
     (probe, admitted) => answers.onAnswer(probe, admitted),
     (done, total) => say({ kind: 'progress', phase: 'build', done, total }),
   )
-  await openListeners(plan.listeners)
+  const { host } = lab
+  await Promise.all(
+    plan.listeners.map(({ protocol, port, address, zone }) =>
+      host.listen(protocol, port, zone === undefined ? address : `${address}%${zone}`),
+    ),
+  )
   const total = plan.probes.length
   const unreached = await tryWires(lab, plan, answers, (done) =>
     say({ kind: 'progress', phase: 'wires', done, total }),
