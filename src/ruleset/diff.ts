@@ -39,7 +39,7 @@ function setChanges(
   const additions = wanted.flatMap((set): readonly Operation[] => {
     const same = old.get(set.name)
     if (same !== undefined && sameDefinition(same, set)) return elementChanges(same, set)
-    return [{ kind: 'add-set', set: { ...set, elements: [] } }, ...addElements(set.name, set.elements)]
+    return [{ kind: 'add-set', set: { ...set, elements: [] } }, ...addElements(set, set.elements)]
   })
   const removals = before
     .filter((set) => !names.has(set.name))
@@ -54,15 +54,15 @@ function elementChanges(before: NamedSet, wanted: NamedSet): readonly Operation[
   const next = new Set(wanted.elements.map(keyOf))
   const gone = before.elements.filter((element) => !next.has(keyOf(element)))
   const fresh = wanted.elements.filter((element) => !old.has(keyOf(element)))
-  return [...deleteElements(wanted.name, gone), ...addElements(wanted.name, fresh)]
+  return [...deleteElements(wanted, gone), ...addElements(wanted, fresh)]
 }
 
-function addElements(set: SetName, elements: readonly Element[]): readonly Operation[] {
-  return elements.length === 0 ? [] : [{ kind: 'add-elements', set, elements }]
+function addElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
+  return elements.length === 0 ? [] : [{ kind: 'add-elements', set: name, fields, elements }]
 }
 
-function deleteElements(set: SetName, elements: readonly Element[]): readonly Operation[] {
-  return elements.length === 0 ? [] : [{ kind: 'delete-elements', set, elements }]
+function deleteElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
+  return elements.length === 0 ? [] : [{ kind: 'delete-elements', set: name, fields, elements }]
 }
 
 function sameDefinition(a: NamedSet, b: NamedSet): boolean {

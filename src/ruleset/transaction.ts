@@ -1,3 +1,4 @@
+import type { FieldName } from './fields.ts'
 import type { BaseChain, Element, NamedSet, Rule, SetName, TableRef } from './ruleset.ts'
 
 /** Changes that the kernel makes all together or not at all, in this order. */
@@ -15,9 +16,16 @@ export type Operation =
   | { readonly kind: 'delete-table' }
   | { readonly kind: 'add-set'; readonly set: NamedSet }
   | { readonly kind: 'delete-set'; readonly set: SetName }
-  | { readonly kind: 'add-elements'; readonly set: SetName; readonly elements: readonly Element[] }
-  | { readonly kind: 'delete-elements'; readonly set: SetName; readonly elements: readonly Element[] }
+  | ElementsOperation
   | { readonly kind: 'add-chain'; readonly chain: string; readonly base?: BaseChain }
   | { readonly kind: 'flush-chain'; readonly chain: string }
   | { readonly kind: 'delete-chain'; readonly chain: string }
   | { readonly kind: 'add-rule'; readonly chain: string; readonly rule: Rule }
+
+/** Elements into or out of a set that may be older than the transaction: `fields`, the set's own, says how to write them. */
+export interface ElementsOperation {
+  readonly kind: 'add-elements' | 'delete-elements'
+  readonly set: SetName
+  readonly fields: readonly FieldName[]
+  readonly elements: readonly Element[]
+}

@@ -1,0 +1,212 @@
+import { printable } from '../../base/terminal.ts'
+import type { Result } from '../../base/result.ts'
+import { fail, ok } from '../../base/result.ts'
+import type { FieldName, FieldType } from '../../ruleset/fields.ts'
+import { FIELDS } from '../../ruleset/fields.ts'
+import type {
+  BaseChain,
+  Chain,
+  Element,
+  NamedSet,
+  Rule,
+  Ruleset,
+  SetName,
+  Table,
+  TableFamily,
+} from '../../ruleset/ruleset.ts'
+import type { JsonRecord } from './json-shape.ts'
+import { arrayOf, isRecord, only, textOf } from './json-shape.ts'
+import type { FindSet, SetUse } from './read-match.ts'
+import { readElement, readField } from './read-match.ts'
+import type { Unread } from './read-rule.ts'
+import { readRule, unreadItem } from './read-rule.ts'
+
+/** What a listing says, and what of it the model does not hold. Nothing is in neither. */
+export interface ReadRuleset {
+  readonly ruleset: Ruleset
+  readonly unread: readonly Unread[]
+}
+
+/**
+ * Reads what `nft -j list ruleset` or `nft -j list table …` printed, with or without `-n`, as text or parsed.
+ * Statements that the model lacks become opaque matches; sets that it cannot hold whole are left out, so that a
+ * match on one is opaque, and they are reported. An error is a text that is no such listing.
+ */
+export function readJson(json: unknown): Result<ReadRuleset, string> {
+  const parsed = typeof json === 'string' ? parseText(json) : ok(json)
+  if (!parsed.ok) return parsed
+  const objects = isRecord(parsed.value) ? arrayOf(parsed.value['nftables']) : undefined
+  if (objects === undefined) return fail('this is not the JSON of nft: there is no list `nftables`')
+  const drafts = new Map<string, TableDraft>()
+  const unread: Unread[] = []
+  for (const object of objects) readObject(object, drafts, unread)
+  return ok({ ruleset: { tables: [...drafts.values()].map((draft) => finish(draft, unread)) }, unread })
+}
+
+function parseText(text: string): Result<unknown, string> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return ok(value)
+  } catch (error) {
+    const reason = error instanceof Error ? printable(error.message) : 'it cannot be parsed'
+    return fail(`this is not the JSON of nft: ${reason}`)
+  }
+}
+
+interface TableDraft {
+  readonly family: TableFamily
+  readonly name: string
+  readonly sets: Map<string, SetDraft>
+  readonly chains: Map<string, { readonly base?: BaseChain; readonly rules: JsonRecord[] }>
+}
+
+interface SetDraft extends SetUse {
+  readonly interval: boolean
+  readonly elements: readonly Element[]
+  fields: readonly FieldName[] | undefined
+}
+
+const FAMILIES: ReadonlySet<string> = new Set(['inet', 'ip', 'ip6', 'arp', 'bridge', 'netdev'])
+
+function readObject(object: unknown, drafts: Map<string, TableDraft>, unread: Unread[]): void {
+  const kind = isRecord(object) ? Object.keys(object)[0] : undefined
+  const body = kind === undefined ? undefined : only(object, kind)
+  if (kind === 'metainfo') return
+  const family = isRecord(body) ? textOf(body, 'family') : undefined
+  const name = isRecord(body) ? textOf(body, kind === 'table' ? 'name' : 'table') : undefined
+  if (!isRecord(body) || family === undefined || name === undefined || !FAMILIES.has(family)) {
+    unread.push(unreadItem('', object, true))
+    return
+  }
+  const draft = tableDraft(drafts, family as TableFamily, name)
+  if (kind === 'table') {
+    if ('flags' in body || 'comment' in body) unread.push(unreadItem(`${family} ${name}`, object, false))
+    return
+  }
+  const understood =
+    (kind === 'set' && readSet(body, draft, unread)) ||
+    (kind === 'chain' && readChain(body, draft)) ||
+    (kind === 'rule' && draft.chains.get(String(body['chain']))?.rules.push(body) !== undefined)
+  if (!understood)
+    unread.push(unreadItem(`${family} ${name}`, object, kind !== 'counter' && kind !== 'element'))
+}
+
+function tableDraft(drafts: Map<string, TableDraft>, family: TableFamily, name: string): TableDraft {
+  const key = `${family} ${name}`
+  const known = drafts.get(key)
+  if (known !== undefined) return known
+  const draft: TableDraft = { family, name, sets: new Map(), chains: new Map() }
+  drafts.set(key, draft)
+  return draft
+}
+
+const HOOKS: ReadonlySet<string> = new Set<BaseChain['hook']>([
+  'input',
+  'forward',
+  'output',
+  'prerouting',
+  'postrouting',
+  'ingress',
+  'egress',
+])
+
+function readChain(body: JsonRecord, draft: TableDraft): boolean {
+  const name = textOf(body, 'name')
+  if (name === undefined) return false
+  const { type, hook, prio, policy } = body
+  if (hook === undefined) {
+    draft.chains.set(name, { rules: [] })
+    return true
+  }
+  if (type !== 'filter' && type !== 'nat' && type !== 'route') return false
+  if (typeof hook !== 'string' || !HOOKS.has(hook) || typeof prio !== 'number') return false
+  const base: BaseChain = {
+    type,
+    hook: hook as BaseChain['hook'],
+    priority: prio,
+    policy: policy === 'drop' ? 'drop' : 'accept',
+  }
+  draft.chains.set(name, { base, rules: [] })
+  return true
+}
+
+/** Of a set's other flags none hinders reading its elements: they are reported, since elements may come and go. */
+function readSet(body: JsonRecord, draft: TableDraft, unread: Unread[]): boolean {
+  const name = textOf(body, 'name')
+  const definition = readDefinition(body['type'])
+  if (name === undefined || definition === undefined) return false
+  const flags = arrayOf(body['flags']) ?? (body['flags'] === undefined ? [] : [body['flags']])
+  const elements: Element[] = []
+  let changing = flags.some((flag) => flag !== 'interval' && flag !== 'constant')
+  for (const item of arrayOf(body['elem']) ?? []) {
+    const wrapped = only(item, 'elem')
+    const element = readElement(definition.types, isRecord(wrapped) ? wrapped['val'] : item)
+    if (element === undefined) return false
+    if (isRecord(wrapped) && ('timeout' in wrapped || 'expires' in wrapped)) changing = true
+    elements.push(element)
+  }
+  if (changing) {
+    const { elem, ...rest } = body
+    unread.push(unreadItem(`${draft.family} ${draft.name}`, { set: rest }, false))
+  }
+  const set: SetDraft = {
+    ...definition,
+    interval: flags.includes('interval'),
+    elements,
+    use(fields) {
+      set.fields ??= fields
+    },
+  }
+  draft.sets.set(name, set)
+  return true
+}
+
+/** `"ether_addr"`, `["ether_addr", "time"]` (1.0.6), or `{"typeof": …}` with the fields themselves (1.1). */
+function readDefinition(
+  type: unknown,
+): { readonly types: readonly FieldType[]; readonly fields: readonly FieldName[] | undefined } | undefined {
+  const expression = only(type, 'typeof')
+  if (expression !== undefined) {
+    const parts = arrayOf(only(expression, 'concat')) ?? [expression]
+    const fields = parts.map(readField).filter((field) => field !== undefined)
+    if (fields.length !== parts.length) return undefined
+    return { types: fields.map((field) => FIELDS[field].type), fields }
+  }
+  const names = arrayOf(type) ?? [type]
+  const types = names.map((name) => FIELD_OF_TYPE.get(String(name))).filter((known) => known !== undefined)
+  if (types.length !== names.length || types.length === 0) return undefined
+  return { types: types.map((field) => FIELDS[field].type), fields: undefined }
+}
+
+/** The field that stands for a type in a set that no rule matches on: the first of `FIELDS` with it. */
+const FIELD_OF_TYPE: ReadonlyMap<string, FieldName> = new Map(
+  (Object.keys(FIELDS) as FieldName[])
+    .toReversed()
+    .filter((field) => field !== 'tcp sport')
+    .map((field) => [nftType(FIELDS[field].type), field]),
+)
+
+function nftType(type: FieldType): string {
+  return type === 'nfproto' ? 'nf_proto' : type
+}
+
+function finish(draft: TableDraft, unread: Unread[]): Table {
+  const { family, name } = draft
+  const findSet: FindSet = (set) => draft.sets.get(set)
+  const chains: Chain[] = []
+  for (const [chain, { base, rules: bodies }] of draft.chains) {
+    const where = `${family} ${name} ${chain}`
+    const rules = bodies.map(
+      (body): Rule =>
+        readRule(body, findSet, (what, decides) => unread.push(unreadItem(where, what, decides))),
+    )
+    chains.push(base === undefined ? { name: chain, rules } : { name: chain, base, rules })
+  }
+  const sets: NamedSet[] = [...draft.sets].map(([set, { types, fields, interval, elements }]) => ({
+    name: set as SetName,
+    fields: fields ?? types.map((type) => FIELD_OF_TYPE.get(nftType(type)) ?? 'iifname'),
+    interval,
+    elements,
+  }))
+  return { family, name, sets, chains }
+}

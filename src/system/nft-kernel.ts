@@ -1,0 +1,154 @@
+import type { Result } from '../base/result.ts'
+import { fail, ok } from '../base/result.ts'
+import { printable } from '../base/terminal.ts'
+import { readJson } from '../backends/nftables/read-json.ts'
+import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
+import type { Capabilities, Kernel, KernelError } from '../kernel/kernel.ts'
+import type { Table, TableRef } from '../ruleset/ruleset.ts'
+import type { Transaction } from '../ruleset/transaction.ts'
+import type { CommandOutput, RunCommand } from './command.ts'
+import { runCommand } from './command.ts'
+
+export interface NftOptions {
+  /** The command that is nft, with arguments before its own: `['chroot', FOLDER, '/usr/sbin/nft']`. */
+  readonly command?: readonly [string, ...string[]]
+  readonly run?: RunCommand
+  /** Milliseconds that one call may take; 10,000 elements need well under one second. */
+  readonly timeout?: number
+}
+
+/** The real netfilter of this network namespace, by way of the `nft` program. */
+export class NftKernel implements Kernel {
+  readonly #command: readonly [string, ...string[]]
+  readonly #run: RunCommand
+  readonly #timeout: number
+
+  constructor(options: NftOptions = {}) {
+    this.#command = options.command ?? ['nft']
+    this.#run = options.run ?? runCommand
+    this.#timeout = options.timeout ?? 60_000
+  }
+
+  async capabilities(): Promise<Result<Capabilities, KernelError>> {
+    const output = await this.#nft(['--version'])
+    if (!output.ok) return output
+    const version = /\bv(\d+\.\d+\.\d+)\b/.exec(output.value.stdout)?.[1]
+    if (version === undefined) {
+      return fail(unreadable('`nft --version` does not tell its version', output.value.stdout))
+    }
+    return ok({ nftVersion: version })
+  }
+
+  async check(transaction: Transaction): Promise<Result<void, KernelError>> {
+    return this.#load(['-c', '-f', '-'], transaction)
+  }
+
+  async apply(transaction: Transaction): Promise<Result<void, KernelError>> {
+    return this.#load(['-f', '-'], transaction)
+  }
+
+  async observe(table: TableRef): Promise<Result<Table | undefined, KernelError>> {
+    const output = await this.#nft(['-j', '-n', 'list', 'table', table.family, table.name])
+    if (!output.ok) return output.error.kind === 'not-found' ? ok(undefined) : output
+    const read = readJson(output.value.stdout)
+    if (!read.ok) return fail(unreadable(read.error, output.value.stdout))
+    const strange = read.value.unread.find((item) => item.decides)
+    if (strange !== undefined) {
+      const where = printable(`${table.family} ${table.name}`)
+      return fail(unreadable(`the table ${where} holds something that admit did not make`, strange.what))
+    }
+    return ok(
+      read.value.ruleset.tables.find(({ family, name }) => family === table.family && name === table.name),
+    )
+  }
+
+  async tables(): Promise<Result<readonly TableRef[], KernelError>> {
+    const output = await this.#nft(['-j', 'list', 'tables'])
+    if (!output.ok) return output
+    const read = readJson(output.value.stdout)
+    if (!read.ok) return fail(unreadable(read.error, output.value.stdout))
+    return ok(read.value.ruleset.tables.map(({ family, name }) => ({ family, name })))
+  }
+
+  async #load(args: readonly string[], transaction: Transaction): Promise<Result<void, KernelError>> {
+    if (transaction.operations.length === 0) return ok(undefined)
+    const output = await this.#nft(args, renderTransaction(transaction))
+    if (output.ok) return ok(undefined)
+    const origin = originOf(transaction, output.error.detail ?? '')
+    return fail(origin === undefined ? output.error : { ...output.error, origin })
+  }
+
+  async #nft(args: readonly string[], stdin = ''): Promise<Result<CommandOutput, KernelError>> {
+    const [program, ...before] = this.#command
+    const result = await this.#run(program, [...before, ...args], { stdin, timeout: this.#timeout })
+    switch (result.kind) {
+      case 'missing':
+        return fail({
+          kind: 'unavailable',
+          message: `the program ${printable(result.program)} is not installed: apt install nftables`,
+        })
+      case 'failed':
+        return fail({
+          kind: 'unavailable',
+          message: `the program ${printable(result.program)} could not be started`,
+          detail: printable(result.reason),
+        })
+      case 'ran':
+        return result.code === 0 && !result.truncated ? ok(result) : fail(classify(result))
+      default:
+        return result satisfies never
+    }
+  }
+}
+
+/** The one place where nft's exit and words become an error of ours. */
+export function classify(output: CommandOutput): KernelError {
+  const detail = printableLines(output.stderr)
+  const error = (kind: KernelError['kind'], message: string): KernelError => ({ kind, message, detail })
+  if (output.timedOut) return error('timed-out', 'nft did not answer in time and was stopped')
+  if (output.truncated) return error('too-large', 'nft printed more than admit is willing to read')
+  const reason = firstError(output.stderr)
+  if (/Operation not permitted|Permission denied|you must be root/.test(output.stderr)) {
+    return error(
+      'not-permitted',
+      'changing and reading netfilter rules takes root (or CAP_NET_ADMIN): try sudo',
+    )
+  }
+  if (/Message too long|No buffer space available/.test(output.stderr)) {
+    return error('too-large', 'the kernel refused so many elements in one batch')
+  }
+  if (/Protocol not supported|Operation not supported|Unable to initialize Netlink/.test(output.stderr)) {
+    return error('unavailable', `this kernel lacks a part of nftables: ${reason}`)
+  }
+  if (/No such file or directory/.test(output.stderr))
+    return error('not-found', `nft found nothing there: ${reason}`)
+  if (output.signal !== undefined) return error('unavailable', `nft was ended by ${printable(output.signal)}`)
+  return error('rejected', `nft refused: ${reason}`)
+}
+
+function firstError(stderr: string): string {
+  const line = stderr.split('\n').find((text) => /Error:/.test(text)) ?? stderr.split('\n')[0] ?? ''
+  const words = line.replace(/^.*?Error:\s*/, '').trim()
+  return printable(words === '' ? 'no reason given' : words).slice(0, 300)
+}
+
+/** nft quotes the offending input, which holds text from the policy: every line of it is made harmless. */
+function printableLines(text: string): string {
+  return text
+    .slice(0, 10_000)
+    .split('\n')
+    .map((line) => printable(line.replaceAll('\t', ' ')))
+    .join('\n')
+    .trimEnd()
+}
+
+/** `/dev/stdin:3:1-20: Error: …` names the line of the rendered transaction, and that line's rule its origin. */
+function originOf(transaction: Transaction, stderr: string): string | undefined {
+  const line = /^[^\s:]*stdin:(\d+):/m.exec(stderr)?.[1]
+  const operation = line === undefined ? undefined : operationAtLine(transaction, Number(line))
+  return operation?.kind === 'add-rule' ? operation.rule.comment : undefined
+}
+
+function unreadable(message: string, detail: string): KernelError {
+  return { kind: 'unreadable', message: printable(message), detail: printableLines(detail) }
+}
