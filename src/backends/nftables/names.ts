@@ -54,7 +54,10 @@ const IGMP_TYPES = {
   'membership-report-v3': 0x22,
 }
 
-/** Names of /etc/protocols that nft prints; anything else is read and written as a number. */
+/**
+ * Names of /etc/protocols that nft prints; anything else is read and written as a number. nft itself knows those
+ * that policies lead to, icmpv6 among them, but ipv6-icmp only where /etc/protocols is installed.
+ */
 const PROTOCOLS = {
   icmp: 1,
   igmp: 2,
@@ -64,8 +67,8 @@ const PROTOCOLS = {
   gre: 47,
   esp: 50,
   ah: 51,
-  'ipv6-icmp': 58,
   icmpv6: 58,
+  'ipv6-icmp': 58,
   ospf: 89,
   pim: 103,
   vrrp: 112,

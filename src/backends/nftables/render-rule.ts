@@ -141,8 +141,14 @@ function limitText(limit: Limit): string {
 }
 
 function logText(log: Log): string {
-  const prefix = log.prefix === '' ? '' : ` prefix ${quoted(log.prefix)}`
+  const prefix = log.prefix === '' ? '' : ` prefix ${logPrefix(log.prefix)}`
   return `log${prefix}${log.ether ? ' flags ether' : ''}`
+}
+
+/** nft looks for variables in a log prefix, as nowhere else between quotes. */
+function logPrefix(prefix: string): string {
+  if (prefix.includes('$')) throw new InternalError(`a $ in the log prefix ${JSON.stringify(prefix)}`)
+  return quoted(prefix)
 }
 
 function verdictText(verdict: Verdict): string {

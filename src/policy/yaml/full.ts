@@ -1,0 +1,238 @@
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from 'yaml'
+import type { Document, ParsedNode, YAMLError } from 'yaml'
+import type { YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
+import { emptyScalar } from './tree.ts'
+
+/** Deeper nesting than any policy has; the composer recurses, and its stack must never overflow. */
+const MAX_DEPTH = 64
+/** Columns of indentation before a line's first token outside flow collections; block nesting needs them. */
+const MAX_INDENT = 2 * MAX_DEPTH
+/** Problems shown of one file: after the first few they follow from one another. */
+const MAX_PROBLEMS = 20
+
+/**
+ * Reads any YAML 1.2 text with the `yaml` package into a tree. Directives other than `%YAML 1.2`, several documents,
+ * tags, anchors and aliases are problems: a policy needs none of them, and an alias can stand for a billion values.
+ */
+export function parseFullYaml(text: string): { root: YamlNode | undefined; problems: YamlProblem[] } {
+  const tooDeep = findTooDeep(text)
+  if (tooDeep !== undefined) return { root: undefined, problems: [tooDeep] }
+  const composer = new Composer({
+    schema: 'failsafe',
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  })
+  let document: Document.Parsed<ParsedNode, true> | undefined
+  for (const next of composer.compose(new Parser().parse(text), true, text.length)) {
+    if (document !== undefined) return { root: undefined, problems: [severalDocuments(next, text)] }
+    document = next
+  }
+  if (document === undefined) return { root: undefined, problems: [] }
+  const problems = document.errors.slice(0, MAX_PROBLEMS).map((error) => fromYamlError(error, text))
+  const version = wrongVersion(document, text)
+  if (version !== undefined) problems.unshift(version)
+  if (problems.length > 0) return { root: undefined, problems }
+  const contents = document.contents
+  if (contents === null) return { root: undefined, problems }
+  const root = convert(contents, 0, problems)
+  return problems.length > 0
+    ? { root: undefined, problems: problems.slice(0, MAX_PROBLEMS) }
+    : { root, problems }
+}
+
+function convert(node: unknown, at: number, problems: YamlProblem[]): YamlNode {
+  if (isAlias(node)) {
+    problems.push(aliasProblem(node.range?.[0] ?? at, node.range?.[1] ?? at))
+    return emptyScalar(at)
+  }
+  if (isScalar(node) || isMap(node) || isSeq(node)) {
+    const start = node.range?.[0] ?? at
+    const end = node.range?.[1] ?? at
+    if (node.anchor !== undefined) problems.push(aliasProblem(start, end))
+    if (node.tag !== undefined && node.tag.startsWith('tag:yaml.org') === false)
+      problems.push(tagProblem(start, end))
+    if (isScalar(node)) return convertScalar(node.value, node.type, start, end, at)
+    if (isSeq(node)) {
+      return { kind: 'list', items: node.items.map((item) => convert(item, start, problems)), start, end }
+    }
+    return { kind: 'map', entries: node.items.map((pair) => convertPair(pair, start, problems)), start, end }
+  }
+  return emptyScalar(at)
+}
+
+function convertPair(pair: { key: unknown; value: unknown }, at: number, problems: YamlProblem[]): YamlEntry {
+  const key = convert(pair.key, at, problems)
+  if (key.kind !== 'scalar') {
+    problems.push({
+      code: 'yaml-syntax',
+      message: 'a key must be a plain word, not a list or a map',
+      fix: 'write one word before the colon',
+      start: key.start,
+      end: key.end,
+    })
+    return { key: emptyScalar(key.start), value: emptyScalar(key.end) }
+  }
+  return { key, value: convert(pair.value, key.end, problems) }
+}
+
+function convertScalar(
+  value: unknown,
+  type: string | undefined,
+  start: number,
+  end: number,
+  at: number,
+): YamlScalar {
+  const text = typeof value === 'string' ? value : ''
+  if (type === 'PLAIN' || type === undefined) {
+    return text === '' ? emptyScalar(at) : { kind: 'scalar', text, style: 'plain', start, end }
+  }
+  const style = type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE' ? 'quoted' : 'block'
+  return { kind: 'scalar', text, style, start, end }
+}
+
+/**
+ * The lexer alone is not recursive and linear: it tells how deep the composer would have to go. Flow collections
+ * nest by brackets; block collections cannot nest deeper than a line is indented (a list may stand in its map's column).
+ */
+function findTooDeep(text: string): YamlProblem | undefined {
+  let offset = 0
+  let flow = 0
+  let indent = 0
+  let lineStart = true
+  for (const token of new Lexer().lex(text)) {
+    const first = token.charCodeAt(0)
+    if (token.length === 1 && (first === 2 || first === 0x18 || first === 0x1f)) {
+      lineStart = false
+      continue
+    }
+    if (token === '\n' || token === '\r\n') {
+      lineStart = true
+      indent = 0
+    } else if (token === '[' || token === '{') flow++
+    else if (token === ']' || token === '}') flow = Math.max(0, flow - 1)
+    else if (flow === 0 && lineStart) {
+      if (first === 0x20 || token === '-' || token === '?' || token === ':') indent += token.length
+      else lineStart = false
+    }
+    if (flow > MAX_DEPTH || (indent > MAX_INDENT && token.trim() !== '')) {
+      return {
+        code: 'yaml-depth',
+        message: `lists and maps are nested deeper than ${MAX_DEPTH} levels here`,
+        fix: 'a policy is never more than six levels deep: look for brackets that are not closed above this line',
+        start: offset,
+        end: offset + 1,
+      }
+    }
+    offset += token.length
+  }
+  return undefined
+}
+
+function severalDocuments(next: Document.Parsed<ParsedNode, true>, text: string): YamlProblem {
+  const at = next.range?.[0] ?? 0
+  const marker = text.lastIndexOf('---', at + 3)
+  const start = marker < 0 ? at : marker
+  return {
+    code: 'yaml-documents',
+    message: 'the file holds more than one YAML document',
+    fix: 'remove the line --- and everything that belongs to another policy',
+    start,
+    end: start + 3,
+  }
+}
+
+function wrongVersion(document: Document.Parsed<ParsedNode, true>, text: string): YamlProblem | undefined {
+  const directive = /^%.*$/m.exec(text)
+  if (directive === null || document.directives?.docStart !== true) return undefined
+  if (/^%YAML[ \t]+1\.2[ \t]*(#.*)?\r?$/.test(directive[0]) && document.directives.yaml.version === '1.2')
+    return undefined
+  return {
+    code: 'yaml-version',
+    message: 'directives are not allowed: in YAML 1.1 the MAC address 12:34:56:10:20:30 is a number',
+    fix: 'remove the line that begins with %',
+    start: directive.index,
+    end: directive.index + directive[0].length,
+  }
+}
+
+function aliasProblem(start: number, end: number): YamlProblem {
+  return {
+    code: 'yaml-alias',
+    message: 'anchors (&name) and aliases (*name) are not part of the policy language',
+    fix: 'write the value out, or name the devices once under groups:',
+    start,
+    end,
+  }
+}
+
+function tagProblem(start: number, end: number): YamlProblem {
+  return {
+    code: 'yaml-tag',
+    message: 'tags (!name) are not part of the policy language',
+    fix: 'remove the tag; every value is read as its key says',
+    start,
+    end,
+  }
+}
+
+function fromYamlError(error: YAMLError, text: string): YamlProblem {
+  const start = Math.min(error.pos[0], text.length)
+  const end = Math.max(start, Math.min(error.pos[1], text.length))
+  const [message, fix] = explain(error, text, start)
+  const code =
+    error.code === 'TAB_AS_INDENT'
+      ? 'yaml-tab'
+      : error.code === 'TAG_RESOLVE_FAILED'
+        ? 'yaml-tag'
+        : 'yaml-syntax'
+  return { code, message, fix, start, end }
+}
+
+function explain(error: YAMLError, text: string, start: number): readonly [message: string, fix: string] {
+  switch (error.code) {
+    case 'TAB_AS_INDENT':
+      return ['a tab stands where YAML wants spaces', 'indent with spaces']
+    case 'BAD_INDENT':
+      return [
+        'this line is not indented like the lines it belongs to',
+        'give all entries of one list or map the same indentation',
+      ]
+    case 'BAD_SCALAR_START':
+      return [
+        `a value cannot begin with ${text.charAt(start)}`,
+        `put the value in quotes: "${text.charAt(start)}…"`,
+      ]
+    case 'BAD_DQ_ESCAPE':
+      return [
+        'this backslash begins no escape that YAML knows',
+        'write \\\\ for a backslash, or use single quotes',
+      ]
+    case 'BAD_DIRECTIVE':
+      return ['this line beginning with % is no directive', 'remove the line']
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return [
+        'a second colon makes this line two maps',
+        'put the value in quotes, or begin a new line after the first colon',
+      ]
+    case 'MULTILINE_IMPLICIT_KEY':
+      return ['a key must end with a colon on its own line', 'write `key: value`, with a colon and a space']
+    case 'KEY_OVER_1024_CHARS':
+      return ['a key is longer than 1024 characters', 'names have at most 63 characters']
+    case 'TAG_RESOLVE_FAILED':
+      return [
+        'tags (!name) are not part of the policy language',
+        'remove the tag, or put the value in quotes',
+      ]
+    default:
+      return [
+        plainWords(error.message),
+        'look for a missing quote, comma, colon or bracket here or just above',
+      ]
+  }
+}
+
+function plainWords(message: string): string {
+  const words = message.replace('flow-collection', 'collection').replace(/ at node end$/, ' here')
+  return words.charAt(0).toLowerCase() + words.slice(1)
+}
