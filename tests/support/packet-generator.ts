@@ -278,7 +278,11 @@ function finish(random: Random, scene: Scene, sketch: Sketch, dnat: boolean): Dr
     hook: sketch.hook,
     arrives: sketch.arrives,
     mac: sketch.mac,
-    bridged: sketch.bridged,
+    bridged:
+      sketch.bridged &&
+      sketch.hook === 'forward' &&
+      sketch.arrives !== 'lo' &&
+      sketch.arrives.kind === 'bridge',
     family: sketch.family,
     source: sketch.source,
     destination,
@@ -286,7 +290,7 @@ function finish(random: Random, scene: Scene, sketch: Sketch, dnat: boolean): Dr
   }
   const transport = transportFor(random, sketch)
   const history = historyFor(random, route, transport)
-  const unfit = sketch.bridged || sketch.arrives === 'lo' || cidrContains(LINK_LOCAL, destination)
+  const unfit = route.bridged || sketch.arrives === 'lo' || cidrContains(LINK_LOCAL, destination)
   if (!dnat || unfit) return { route, history }
   return translated(random, plan, route, history)
 }
@@ -295,11 +299,11 @@ function finish(random: Random, scene: Scene, sketch: Sketch, dnat: boolean): Dr
 function translated(random: Random, plan: HostPlan, route: Route, history: History): Draft {
   const address = random.pick(plan.interfaces)[route.family === 'ip' ? 'address' : 'address6']
   const hidden = random.between(1, 65_535)
-  const keep = random.chance(0.2)
+  const keep = random.chance(0.2) && address !== route.destination
   if (history.kind === 'first') {
     const { transport } = history
     if (transport.kind !== 'tcp' && transport.kind !== 'udp') {
-      const unported = transport.kind === 'sctp' ? undefined : { address }
+      const unported = transport.kind === 'sctp' || address === route.destination ? undefined : { address }
       return { route, history, ...(unported === undefined ? {} : { dialled: unported }) }
     }
     const dialled: Dialled = { address, port: transport.destinationPort }
@@ -312,7 +316,8 @@ function translated(random: Random, plan: HostPlan, route: Route, history: Histo
   // A connection that the host itself dials is translated in output; its first destination must not be local.
   const outward = route.hook === 'input' && history.direction === 'reply'
   const first = outward ? ipOf(route.family === 'ip' ? '192.0.2.200' : '2001:db8:200::7') : address
-  if (talk.kind !== 'tcp' && talk.kind !== 'udp') return { route, history, dialled: { address: first } }
+  if (talk.kind !== 'tcp' && talk.kind !== 'udp')
+    return first === route.destination ? { route, history } : { route, history, dialled: { address: first } }
   const dialled: Dialled = { address: first, port: talk.answererPort }
   return { route, history: { ...history, talk: keep ? talk : { ...talk, answererPort: hidden } }, dialled }
 }
@@ -328,11 +333,11 @@ function historyFor(random: Random, route: Route, transport: Transport): History
   ])
   const flags = random.pick([16, 24, 17, 48, 20])
   const direction = random.pick(['original', 'reply'] as const)
-  const talk = conversationFor(random, transport, direction)
+  const talk = conversationFor(random, route.family, transport, direction)
   if (talk === undefined) return first
   const dialling = route.hook === 'input' && random.chance(0.25) && talk.kind !== 'plain'
   if (dialling) {
-    const asAnswer = conversationFor(random, transport, 'reply')
+    const asAnswer = conversationFor(random, route.family, transport, 'reply')
     const hostFlags = random.pick([2, 2, 16, 24, 0xc2])
     if (asAnswer !== undefined) {
       return {
@@ -355,6 +360,7 @@ function historyFor(random: Random, route: Route, transport: Transport): History
 /** The connection in which the sender's packet to that port is the opener's, or the answerer's. */
 function conversationFor(
   random: Random,
+  family: Family,
   transport: Transport,
   direction: 'original' | 'reply',
 ): Conversation | undefined {
@@ -371,7 +377,9 @@ function conversationFor(
       }
     }
     case 'icmp':
-      if (transport.type !== 8 && transport.type !== 128) return undefined
+      // A request inside the other family's packet is invalid.
+      if (transport.type !== (family === 'ip' ? 8 : 128) || transport.protocol !== (family === 'ip' ? 1 : 58))
+        return undefined
       return { kind: 'echo', protocol: transport.protocol, identifier: random.between(1, 65_535) }
     case 'plain':
       return { kind: 'plain', protocol: transport.protocol }
@@ -549,9 +557,7 @@ function beside(random: Random, cidr: Cidr): IpAddress {
   return ipFromNumber(cidr.family, value)
 }
 
-const NEVER_A_SOURCE = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/96', '::ffff:0:0/95', 'ff00::/8'].map(
-  cidrOf,
-)
+const NEVER_A_SOURCE = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/80', 'ff00::/8'].map(cidrOf)
 const LINK_LOCAL = cidrOf('fe80::/10')
 
 /** Would the kernel carry the packet as far as its hook, and would its answers find their way? */

@@ -65,7 +65,7 @@ const observe = (flag: string): string => `
       ${both((family, id, digit) => `${family} dscp ${TESTING} update @sender${digit} { ${id} . ether saddr }`)}`
 
 const collect = both(
-  (family, id, digit) => `${family} dscp ${TESTING} update @through${digit} { ${id} }
+  (family, id, digit) => `${family} dscp ${TESTING} update @through${digit} { ${id} . meta mark }
       ${family} dscp ${TESTING} drop`,
 )
 
@@ -75,14 +75,15 @@ table inet harness {
     ${set('arrived', ' . iifname . oifname . meta mark')}
     ${set('marked', ' . ct mark')}
     ${set('sender', ' . ether saddr')}
-    ${set('through', '')}
+    ${set('through', ' . meta mark')}
     chain untrack {
       type filter hook prerouting priority -300;
       ${both((family) => `${family} dscp ${DSCP.untracked} notrack`)}
     }
     chain quiet {
-      # The host's own answers would change the state of connections.
+      # The host's own answers would change the state of connections; its resets copy the DSCP of what they answer.
       type filter hook output priority -310;
+      tcp flags & rst == rst drop
       meta nfproto ipv4 ip dscp != ${PREPARING} drop
       meta nfproto ipv6 ip6 dscp != ${PREPARING} drop
     }
@@ -166,8 +167,11 @@ export interface Observation {
   readonly through: boolean
 }
 
-/** By packet id. A packet that is missing never came to a hook. */
-export function readProbe(): ReadonlyMap<number, Observation> {
+/**
+ * What the kernel says, under `observationKey`. A packet that is missing never came to that hook. One packet may come
+ * to both: a bridge hands a multicast to the host and floods it to its other ports.
+ */
+export function readProbe(): ReadonlyMap<string, Observation> {
   const sets = parseSets(run('nft', ['-j', 'list', 'table', 'inet', 'harness']))
   const rows = (name: string): readonly (readonly unknown[])[] => [
     ...(sets.get(`${name}4`) ?? []),
@@ -175,7 +179,7 @@ export function readProbe(): ReadonlyMap<number, Observation> {
   ]
   const marks = new Map(rows('marked').map(([id, mark]) => [Number(id), Number(mark)]))
   const macs = new Map(rows('sender').map(([id, mac]) => [Number(id), String(mac)]))
-  const through = new Set(rows('through').map(([id]) => Number(id)))
+  const through = new Set(rows('through').map(([id, flags]) => `${id} ${flags}`))
   return new Map(
     rows('arrived').map(([number, iif, oif, flags]) => {
       const id = Number(number)
@@ -187,11 +191,15 @@ export function readProbe(): ReadonlyMap<number, Observation> {
         oif: String(oif),
         ...(mark === undefined ? {} : { mark }),
         ...(mac === undefined ? {} : { mac }),
-        through: through.has(id),
+        through: through.has(`${id} ${flags}`),
       }
-      return [id, observation]
+      return [observationKey(id, observation.hook), observation]
     }),
   )
+}
+
+export function observationKey(id: number, hook: Hook): string {
+  return `${hook} ${id}`
 }
 
 function fromFlags(flags: number): Pick<Observation, 'hook' | 'state' | 'direction' | 'dnat'> {

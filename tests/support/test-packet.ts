@@ -127,7 +127,7 @@ function firstPacket(plan: HostPlan, recipe: Recipe, history: History & { kind: 
   return {
     id,
     packet: packetOf(plan, recipe, transport, tracking),
-    origin: originOf(plan, route),
+    origin: originOf(route),
     wire: wireOf(
       route,
       id,
@@ -157,7 +157,7 @@ function conversationPacket(
     // The opener dials the untranslated destination; the answerer answers from the true one.
     const towardsDialled = dialled !== undefined && opener
     return {
-      origin: forth ? originOf(plan, route) : reverseOrigin(plan, route),
+      origin: forth ? originOf(route) : reverseOrigin(plan, route),
       wire: wireOf(
         seen,
         PREPARING_IDS + id * 4 + index,
@@ -181,7 +181,7 @@ function conversationPacket(
   return {
     id,
     packet: packetOf(plan, recipe, last.transport, tracking),
-    origin: originOf(plan, route),
+    origin: originOf(route),
     wire: wireOf(
       route,
       id,
@@ -223,7 +223,7 @@ function dialledPacket(plan: HostPlan, recipe: Recipe, history: History & { kind
   return {
     id,
     packet: packetOf(plan, recipe, last.transport, tracking),
-    origin: originOf(plan, route),
+    origin: originOf(route),
     wire: wireOf(route, id, DSCP.test, last.transport, route.destination),
     prepare: [],
     dialled: {
@@ -250,7 +250,7 @@ function errorPacket(plan: HostPlan, recipe: Recipe, history: History & { kind: 
   const complaint = near ? open : answer(talk)
   const prepare: Sent[] = [
     {
-      origin: near ? reverseOrigin(plan, farToNear) : originOf(plan, route),
+      origin: near ? reverseOrigin(plan, farToNear) : originOf(route),
       wire: wireOf(
         near ? nearToFar : farToNear,
         PREPARING_IDS + id * 4,
@@ -279,7 +279,7 @@ function errorPacket(plan: HostPlan, recipe: Recipe, history: History & { kind: 
   return {
     id,
     packet: packetOf(plan, recipe, transport, tracking),
-    origin: originOf(plan, route),
+    origin: originOf(route),
     wire: wireOf(route, id, DSCP.test, transport, route.destination),
     prepare,
   }
@@ -356,8 +356,8 @@ function wireOf(
   }
 }
 
-function originOf(plan: HostPlan, route: Route): Origin {
-  return arrivalAt(route.arrives, route.mac, route, 0, plan)
+function originOf(route: Route): Origin {
+  return arrivalAt(route.arrives, route.mac, route, 0)
 }
 
 /** Where the other side's packets come from: this host itself, the bridge's other port, or the way that the route leads. */
@@ -371,16 +371,10 @@ function reverseOrigin(plan: HostPlan, route: Route): Origin {
   const leaves = route.bridged
     ? route.arrives
     : (plan.interfaces.find((planned) => planned.name === name) ?? 'lo')
-  return arrivalAt(leaves, NEXT_HOP_MAC, reversed(route), 1, plan)
+  return arrivalAt(leaves, NEXT_HOP_MAC, reversed(route), 1)
 }
 
-function arrivalAt(
-  arrives: PlannedInterface | 'lo',
-  from: MacAddress,
-  route: Route,
-  port: 0 | 1,
-  _plan: HostPlan,
-): Origin {
+function arrivalAt(arrives: PlannedInterface | 'lo', from: MacAddress, route: Route, port: 0 | 1): Origin {
   if (arrives === 'lo') return { kind: 'lo' }
   if (arrives.mac === undefined) return { kind: 'tun', name: arrives.name }
   const cable = arrives.kind === 'bridge' ? (arrives.ports[port] ?? arrives.name) : arrives.name
@@ -390,7 +384,7 @@ function arrivalAt(
 
 /** RFC 1112 section 6.4, RFC 2464 section 7. */
 function frameDestination(destination: IpAddress, own: MacAddress): MacAddress {
-  if (destination.endsWith('.255')) return macOrFail('ff:ff:ff:ff:ff:ff')
+  if (/^(10\.\d\.0|255\.255\.255)\.255$/.test(destination)) return macOrFail('ff:ff:ff:ff:ff:ff')
   if (destination.startsWith('224.')) {
     const octets = destination.split('.').map(Number)
     const [, second = 0, third = 0, fourth = 0] = octets
