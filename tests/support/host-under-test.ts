@@ -9,7 +9,8 @@ import { NEXT_HOP_MAC } from './host-plan.ts'
 import { PROBE_TABLES, REMOVE_PROBE_TABLES } from './probe.ts'
 import type { OutputSender, Sender } from './raw-socket.ts'
 import { openFrameSender, openOutputSender, openTun } from './raw-socket.ts'
-import { nft, run } from './run.ts'
+import { nft } from './nft.ts'
+import { run } from './run.ts'
 
 /** The namespace in which the far ends of all the host's cables lie. */
 export const PEER = 'peer'

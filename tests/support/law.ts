@@ -8,10 +8,10 @@ import type { Policy } from '../../src/policy/policy.ts'
 import { diffTable } from '../../src/ruleset/diff.ts'
 import { sameTable } from '../../src/ruleset/normalise.ts'
 import type { Ruleset, Table } from '../../src/ruleset/ruleset.ts'
+import { nft } from './nft.ts'
 import type { HostUnderTest } from './host-under-test.ts'
 import type { Observation } from './probe.ts'
 import { observationKey, readProbe, resetProbe } from './probe.ts'
-import { nft } from './run.ts'
 import type { TestPacket } from './test-packet.ts'
 
 /**

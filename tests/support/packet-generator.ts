@@ -9,7 +9,7 @@ import type { Device, Grant, Identity, Policy, ServicePart } from '../../src/pol
 import type { Conversation } from './connection.ts'
 import type { Transport } from './frames.ts'
 import type { HostPlan, PlannedInterface } from './host-plan.ts'
-import { cidrOf, ipOf, isOwnAddress, macOf } from './host-plan.ts'
+import { cidrOf, ipOf, isOwnAddress, macOf, routeOf } from './host-plan.ts'
 import { hasBridgeNetfilter } from './host-under-test.ts'
 import { addressInside } from './law-policies.ts'
 import type { MarkCode } from './probe.ts'
@@ -291,8 +291,18 @@ function finish(random: Random, scene: Scene, sketch: Sketch, dnat: boolean): Dr
   const transport = transportFor(random, sketch)
   const history = historyFor(random, route, transport)
   const unfit = route.bridged || sketch.arrives === 'lo' || cidrContains(LINK_LOCAL, destination)
-  if (!dnat || unfit) return { route, history }
+  if (!dnat || unfit || turnsAtBridge(plan, route)) return { route, history }
   return translated(random, plan, route, history)
+}
+
+/** Translated so that it leaves by the bridge that it came by: br_netfilter then passes it on as a frame, unrouted. */
+function turnsAtBridge(plan: HostPlan, route: Route): boolean {
+  const bridges = plan.interfaces
+    .filter((planned) => planned.kind === 'bridge')
+    .map((planned) => planned.name)
+  const ways = [routeOf(plan, route.source), routeOf(plan, route.destination)]
+  if (route.arrives !== 'lo') ways.push(route.arrives.name)
+  return route.hook === 'forward' && bridges.some((name) => ways.filter((way) => way === name).length > 1)
 }
 
 /** Moves the service's port to what the client dialled; the server behind has another. */
@@ -315,7 +325,7 @@ function translated(random: Random, plan: HostPlan, route: Route, history: Histo
   if (talk.kind === 'sctp') return { route, history }
   // A connection that the host itself dials is translated in output; its first destination must not be local.
   const outward = route.hook === 'input' && history.direction === 'reply'
-  const first = outward ? ipOf(route.family === 'ip' ? '192.0.2.200' : '2001:db8:200::7') : address
+  const first = outward ? ipFromNumber(route.family, addressInside(random, OUTSIDE[route.family])) : address
   if (talk.kind !== 'tcp' && talk.kind !== 'udp')
     return first === route.destination ? { route, history } : { route, history, dialled: { address: first } }
   const dialled: Dialled = { address: first, port: talk.answererPort }
@@ -397,7 +407,7 @@ function transportFor(random: Random, { part, family }: Sketch): Transport {
     return random.weighted<() => Transport>([
       [3, () => segment(random, random.between(1, 65_535))],
       [2, () => datagram(random, random.between(1, 65_535))],
-      [2, () => ({ kind: 'icmp', protocol: icmp, type: random.between(0, 160), code: 0, identifier })],
+      [2, () => ({ kind: 'icmp', protocol: icmp, type: random.between(0, 150), code: 0, identifier })],
       [
         1,
         () => ({
@@ -539,6 +549,11 @@ function strangeMac(random: Random): MacAddress {
   return macFromNumber(0x02_5e_00_00_00_00 + random.below(0x7fffffff))
 }
 
+const OUTSIDE: Readonly<Record<Family, Cidr>> = {
+  ip: cidrOf('198.18.0.0/15'),
+  ip6: cidrOf('2001:db8:200::/48'),
+}
+
 const STRANGE: Readonly<Record<Family, readonly Cidr[]>> = {
   ip: ['10.200.0.0/16', '192.0.2.0/24', '100.64.0.0/10', '8.0.0.0/8'].map(cidrOf),
   ip6: ['2001:db8:5000::/36', '2a00::/16', 'fd00::/8', '2001:db8:77::/48'].map(cidrOf),
@@ -559,6 +574,7 @@ function beside(random: Random, cidr: Cidr): IpAddress {
 
 const NEVER_A_SOURCE = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/80', 'ff00::/8'].map(cidrOf)
 const LINK_LOCAL = cidrOf('fe80::/10')
+const ON_LINK = cidrOf('fe80::/64')
 
 /** Would the kernel carry the packet as far as its hook, and would its answers find their way? */
 function canBeSent(plan: HostPlan, { route, history }: Draft): boolean {
@@ -567,6 +583,9 @@ function canBeSent(plan: HostPlan, { route, history }: Draft): boolean {
   const needsNoAnswer = history.kind === 'first'
   if (!needsNoAnswer || hook === 'forward') {
     if (isOwnAddress(plan, source) || !isUsable(source)) return false
+    // Of the link-local addresses only those of the usual prefix have a route.
+    if (cidrContains(LINK_LOCAL, source) && !(cidrContains(ON_LINK, source) && route.arrives !== 'lo'))
+      return false
   } else if (source !== '::' && !isUsable(source)) return false
   if (isOnBroadcast(source) || familyOf(source) !== familyOf(destination)) return false
   if (hook === 'input') return source !== destination
@@ -583,9 +602,9 @@ function isUsable(address: IpAddress): boolean {
   return !NEVER_A_SOURCE.some((cidr) => cidrContains(cidr, address)) && address !== '255.255.255.255'
 }
 
-/** The host's own networks are 10.N.0.0/24. */
+/** The host's own networks are 10.N.0.0/24 and 2001:db8:N::/64; a router is also their subnet-router anycast address (RFC 4291 section 2.6.1). */
 function isOnBroadcast(address: IpAddress): boolean {
-  return /^10\.\d\.0\.(0|255)$/.test(address)
+  return /^(10\.\d\.0\.(0|255)|2001:db8:(\d:)?:|fe80::)$/.test(address)
 }
 
 function isUnicast(address: IpAddress): boolean {
@@ -602,7 +621,12 @@ function connectionKeys(draft: Draft): readonly string[] {
   const what = history.kind === 'first' ? keyOf(history.transport) : keyOfTalk(history.talk)
   const far = history.kind === 'error' ? history.far : route.source
   add(far, route.destination, what)
-  if (dialled !== undefined) for (const key of dialledKeys(draft, dialled)) add(far, dialled.address, key)
+  if (dialled !== undefined) {
+    for (const key of dialledKeys(draft, dialled)) {
+      add(far, dialled.address, key)
+      add(route.destination, dialled.address, key)
+    }
+  }
   return keys
 }
 

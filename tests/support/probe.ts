@@ -1,7 +1,8 @@
 import type { Family, IpAddress } from '../../src/net/ip-address.ts'
 import type { Hook, TrackingState } from '../../src/packet/packet.ts'
 import { PICKED_UP } from '../../src/policy/meaning.ts'
-import { nft, run } from './run.ts'
+import { nft } from './nft.ts'
+import { run } from './run.ts'
 
 /**
  * What a packet of the harness is, in its DSCP, which no rule of admit looks at. Test packets are collected and then
@@ -172,7 +173,7 @@ export interface Observation {
  * to both: a bridge hands a multicast to the host and floods it to its other ports.
  */
 export function readProbe(): ReadonlyMap<string, Observation> {
-  const sets = parseSets(run('nft', ['-j', 'list', 'table', 'inet', 'harness']))
+  const sets = parseSets(nft('list table inet harness', true))
   const rows = (name: string): readonly (readonly unknown[])[] => [
     ...(sets.get(`${name}4`) ?? []),
     ...(sets.get(`${name}6`) ?? []),

@@ -18,7 +18,3 @@ export function run(command: string, args: readonly string[], input = ''): strin
     throw new Error(`${command} ${args.join(' ')} failed: ${said}\n${input.slice(0, 2000)}`, { cause: error })
   }
 }
-
-export function nft(text: string): string {
-  return run('nft', ['-f', '-'], text)
-}
