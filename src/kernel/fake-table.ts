@@ -130,11 +130,10 @@ export function flushChain(draft: TableDraft, name: string): KernelError | undef
 }
 
 export function deleteChain(draft: TableDraft, name: string): KernelError | undefined {
-  const chain = draft.chains.get(name)
-  if (chain === undefined) return notFound(`there is no chain ${name}`)
-  if (chain.rules.length > 0) return rejected(`the chain ${name} has rules`)
+  if (!draft.chains.has(name)) return notFound(`there is no chain ${name}`)
   for (const [caller, { rules }] of draft.chains) {
-    if (rules.some((rule) => targetsOf(rule).includes(name))) return rejected(`${caller} jumps to ${name}`)
+    if (caller !== name && rules.some((rule) => targetsOf(rule).includes(name)))
+      return rejected(`${caller} jumps to ${name}`)
   }
   draft.chains.delete(name)
   return undefined
@@ -162,22 +161,32 @@ function ruleRefusal(draft: TableDraft, name: string, rule: Rule): KernelError |
     const chain = draft.chains.get(target)
     if (chain === undefined) return notFound(`there is no chain ${target}`)
     if (chain.base !== undefined) return rejected(`${target} is a base chain: nothing can jump there`)
-    if (target === name || reaches(draft, target, name))
-      return rejected(`${name} and ${target} would be a loop`)
+    if (closesLoop(draft, name, target)) return rejected(`${name} and ${target} would be a loop`)
   }
   return undefined
 }
 
-function reaches(draft: TableDraft, from: string, to: string): boolean {
+/** Loops are refused where packets can get into them: nft_chain_validate walks from the base chains only. */
+function closesLoop(draft: TableDraft, from: string, to: string): boolean {
+  const bases = [...draft.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [name]))
+  if (!reachable(draft, bases).has(from)) return false
+  const behind = reachable(draft, [to])
+  return behind.has(from) || [...behind].some((name) => reachable(draft, callsOf(draft, name)).has(name))
+}
+
+function callsOf(draft: TableDraft, name: string): readonly string[] {
+  return (draft.chains.get(name)?.rules ?? []).flatMap(targetsOf)
+}
+
+function reachable(draft: TableDraft, from: readonly string[]): ReadonlySet<string> {
   const seen = new Set<string>()
-  const waiting = [from]
+  const waiting = [...from]
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    if (name === to) return true
     if (seen.has(name)) continue
     seen.add(name)
-    waiting.push(...(draft.chains.get(name)?.rules ?? []).flatMap(targetsOf))
+    waiting.push(...callsOf(draft, name))
   }
-  return false
+  return seen
 }
 
 function setsOf(rule: Rule): readonly { readonly name: SetName; readonly fields: readonly FieldName[] }[] {

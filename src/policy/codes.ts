@@ -1,81 +1,54 @@
-/** Every diagnostic of the policy language, with the page that `admit help CODE` prints. */
-export const CODES = {
-  'address-is-everyone': { title: 'address-is-everyone', page: '' },
-  'address-never-source': { title: 'address-never-source', page: '' },
-  'address-twice': { title: 'address-twice', page: '' },
-  'admin-with-until': { title: 'admin-with-until', page: '' },
-  'anyone-and-others': { title: 'anyone-and-others', page: '' },
-  'backend-not-built': { title: 'backend-not-built', page: '' },
-  'bad-address': { title: 'bad-address', page: '' },
-  'bad-duration': { title: 'bad-duration', page: '' },
-  'bad-interface': { title: 'bad-interface', page: '' },
-  'bad-mac': { title: 'bad-mac', page: '' },
-  'bad-name': { title: 'bad-name', page: '' },
-  'bad-number': { title: 'bad-number', page: '' },
-  'bad-rate': { title: 'bad-rate', page: '' },
-  'bad-service': { title: 'bad-service', page: '' },
-  'bad-time': { title: 'bad-time', page: '' },
-  'duplicate-key': { title: 'duplicate-key', page: '' },
-  'empty-list': { title: 'empty-list', page: '' },
-  'empty-policy': { title: 'empty-policy', page: '' },
-  'empty-value': { title: 'empty-value', page: '' },
-  'everything-in-service': { title: 'everything-in-service', page: '' },
-  'few-admins': { title: 'few-admins', page: '' },
-  'from-stranger': { title: 'from-stranger', page: '' },
-  'grant-expired': { title: 'grant-expired', page: '' },
-  'grant-matches-nobody': { title: 'grant-matches-nobody', page: '' },
-  'group-loop': { title: 'group-loop', page: '' },
-  'group-too-large': { title: 'group-too-large', page: '' },
-  'host-bits-set': { title: 'host-bits-set', page: '' },
-  'identity-twice': { title: 'identity-twice', page: '' },
-  'interface-is-lo': { title: 'interface-is-lo', page: '' },
-  'leading-zero': { title: 'leading-zero', page: '' },
-  'mac-also-bound': { title: 'mac-also-bound', page: '' },
-  'mac-as-number': { title: 'mac-as-number', page: '' },
-  'mac-broadcast': { title: 'mac-broadcast', page: '' },
-  'mac-group': { title: 'mac-group', page: '' },
-  'mac-twice': { title: 'mac-twice', page: '' },
-  'mac-zero': { title: 'mac-zero', page: '' },
-  'mapped-address': { title: 'mapped-address', page: '' },
-  'missing-key': { title: 'missing-key', page: '' },
-  'name-twice': { title: 'name-twice', page: '' },
-  'nested-too-deep': { title: 'nested-too-deep', page: '' },
-  'no-identity': { title: 'no-identity', page: '' },
-  'no-service-list': { title: 'no-service-list', page: '' },
-  'not-true-or-false': { title: 'not-true-or-false', page: '' },
-  'note-too-long': { title: 'note-too-long', page: '' },
-  'on-unguarded': { title: 'on-unguarded', page: '' },
-  'port-zero': { title: 'port-zero', page: '' },
-  'reserved-name': { title: 'reserved-name', page: '' },
-  'service-loop': { title: 'service-loop', page: '' },
-  'test-not-run': { title: 'test-not-run', page: '' },
-  'test-says-nothing': { title: 'test-says-nothing', page: '' },
-  'through-without-guard': { title: 'through-without-guard', page: '' },
-  'too-few-admins': { title: 'too-few-admins', page: '' },
-  'too-many-pairs': { title: 'too-many-pairs', page: '' },
-  'too-many-until': { title: 'too-many-until', page: '' },
-  'unknown-device': { title: 'unknown-device', page: '' },
-  'unknown-key': { title: 'unknown-key', page: '' },
-  'unknown-service': { title: 'unknown-service', page: '' },
-  'unknown-word': { title: 'unknown-word', page: '' },
-  'unseen-without-admin': { title: 'unseen-without-admin', page: '' },
-  'until-past': { title: 'until-past', page: '' },
-  'wrong-type': { title: 'wrong-type', page: '' },
-  'wrong-version': { title: 'wrong-version', page: '' },
-  'yaml-alias': { title: 'yaml-alias', page: '' },
-  'yaml-depth': { title: 'yaml-depth', page: '' },
-  'yaml-documents': { title: 'yaml-documents', page: '' },
-  'yaml-size': { title: 'yaml-size', page: '' },
-  'yaml-syntax': { title: 'yaml-syntax', page: '' },
-  'yaml-tab': { title: 'yaml-tab', page: '' },
-  'yaml-tag': { title: 'yaml-tag', page: '' },
-  'yaml-version': { title: 'yaml-version', page: '' },
-  'unknown-interface': { title: 'unknown-interface', page: '' },
-  'interface-has-master': { title: 'interface-has-master', page: '' },
-  'own-mac': { title: 'own-mac', page: '' },
-  'gateway-mac': { title: 'gateway-mac', page: '' },
-  'no-ethernet': { title: 'no-ethernet', page: '' },
-  'admin-never-seen': { title: 'admin-never-seen', page: '' },
-} as const satisfies Record<string, { readonly title: string; readonly page: string }>
+import { DEVICE_CODES } from './codes/device-codes.ts'
+import { HOST_CODES } from './codes/host-codes.ts'
+import { LANGUAGE_CODES } from './codes/language-codes.ts'
+import type { CodePage } from './codes/page.ts'
+import { REACH_CODES } from './codes/reach-codes.ts'
+import { YAML_CODES } from './codes/yaml-codes.ts'
+
+/** Every diagnostic of the policy language, with its page. */
+export const CODES = { ...YAML_CODES, ...LANGUAGE_CODES, ...DEVICE_CODES, ...REACH_CODES, ...HOST_CODES }
 
 export type DiagnosticCode = keyof typeof CODES
+
+const CHAPTERS: readonly (readonly [title: string, codes: { readonly [code: string]: CodePage }])[] = [
+  ['The text', YAML_CODES],
+  ['Keys and values', LANGUAGE_CODES],
+  ['Devices', DEVICE_CODES],
+  ['Groups, services, grants, safety, tests', REACH_CODES],
+  ['Beside the host', HOST_CODES],
+]
+
+/** The page of a code as plain text, for `admit help CODE`; undefined where there is no such code. */
+export function codePage(code: string): string | undefined {
+  const page = Object.hasOwn(CODES, code) ? CODES[code as DiagnosticCode] : undefined
+  if (page === undefined) return undefined
+  return `${code}: ${page.title}\n\n${page.means}\n\nWrong:\n\n${indent(page.wrong)}\nRight:\n\n${indent(page.right)}`
+}
+
+/** All pages as one Markdown document: docs/errors.md. */
+export function errorsDocument(): string {
+  const chapters = CHAPTERS.map(([title, codes]) => {
+    const pages = Object.entries(codes).map(([code, page]) => markdownPage(code, page))
+    return `## ${title}\n\n${pages.join('\n')}`
+  })
+  return `# Diagnostics\n\n${INTRODUCTION}\n\n${chapters.join('\n')}`
+}
+
+const INTRODUCTION = `Every problem that admit finds in a policy has a code. \`admit help CODE\` prints the page that stands here.
+An error keeps a policy from being applied; a warning does not.
+
+This page is generated from the table that the program uses: \`node script/write-docs.ts\`.`
+
+function markdownPage(code: string, page: CodePage): string {
+  const block = (text: string): string => `\`\`\`yaml fragment\n${shorten(text)}\`\`\`\n`
+  return `### ${code}\n\n**${page.title}.** ${page.means}\n\nWrong:\n\n${block(page.wrong)}\nRight:\n\n${block(page.right)}`
+}
+
+function indent(text: string): string {
+  return shorten(text).replace(/^(?=.)/gm, '    ')
+}
+
+/** Examples that are about length need not be shown in full. */
+function shorten(text: string): string {
+  return text.replace(/^.{161,}$/gm, (line) => `${line.slice(0, 100)}…`)
+}

@@ -142,35 +142,33 @@ export function orNothing<T, N>(shape: Shape<T>, nothing: N): Shape<T | N> {
 
 /** A map with these keys and no others. */
 export function record<F extends Fields>(what: string, fields: F): Shape<Draft<F>> {
+  const byKey = new Map(Object.entries(fields))
+  const required = [...byKey].filter(([, field]) => field.required === true)
   return {
     schema: () => recordSchema(fields),
     read(node, path, reading) {
       const place = reading.place(path, node)
       if (node.kind !== 'map') {
-        const keys = Object.keys(fields).slice(0, 3).join(', ')
-        reading.error(
-          'wrong-type',
-          place,
-          `${what} must be a map of keys and values`,
-          `write it with keys such as ${keys}`,
-        )
+        const keys = [...byKey.keys()].slice(0, 3).join(', ')
+        const fix = `write it with keys such as ${keys}`
+        reading.error('wrong-type', place, `${what} must be a map of keys and values`, fix)
         return undefined
       }
       const before = reading.errors
-      const values = readFields(what, fields, node, path, reading)
-      for (const [key, field] of Object.entries(fields)) {
-        if (field.required === true && !node.entries.some((entry) => entry.key.text === key)) {
+      const values = readFields(what, byKey, node, path, reading)
+      for (const [key, field] of required) {
+        if (!Object.hasOwn(values, key)) {
           reading.error('missing-key', place, `${what} has no ${key}:`, `add ${key}: (${field.doc})`)
         }
       }
-      return { ...values, place, broken: reading.errors > before } as Draft<F>
+      return Object.assign(values, { place, broken: reading.errors > before }) as Draft<F>
     },
   }
 }
 
 function readFields(
   what: string,
-  fields: Fields,
+  fields: ReadonlyMap<string, Field<unknown>>,
   map: YamlMap,
   path: string,
   reading: Reading,
@@ -178,24 +176,29 @@ function readFields(
   const values: { [key: string]: unknown } = {}
   for (const { key, value } of map.entries) {
     const inner = path === '' ? step(key) : `${path}.${step(key)}`
-    const field = Object.hasOwn(fields, key.text) ? fields[key.text] : undefined
+    const field = fields.get(key.text)
     if (field === undefined) {
-      const meant = nearest(key.text, Object.keys(fields))
-      const known = `the keys here are ${Object.keys(fields).join(', ')}`
-      const fix = meant === undefined ? known : `did you mean ${meant}?`
-      reading.error('unknown-key', reading.place(path, key), `${what} has no key "${key.text}"`, fix)
+      reportUnknownKey(what, key, path, [...fields.keys()], reading)
     } else if (Object.hasOwn(values, key.text)) {
-      reading.error(
-        'duplicate-key',
-        reading.place(inner, key),
-        `"${key.text}" is written twice`,
-        'keep one of the two',
-      )
+      const fix = 'keep one of the two'
+      reading.error('duplicate-key', reading.place(inner, key), `"${key.text}" is written twice`, fix)
     } else {
       values[key.text] = field.shape.read(value, inner, reading)
     }
   }
   return values
+}
+
+function reportUnknownKey(
+  what: string,
+  key: YamlScalar,
+  path: string,
+  known: readonly string[],
+  reading: Reading,
+): void {
+  const meant = nearest(key.text, known)
+  const fix = meant === undefined ? `the keys here are ${known.join(', ')}` : `did you mean ${meant}?`
+  reading.error('unknown-key', reading.place(path, key), `${what} has no key "${key.text}"`, fix)
 }
 
 function recordSchema(fields: Fields): JsonSchema {

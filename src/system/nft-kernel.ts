@@ -117,11 +117,12 @@ export function classify(output: CommandOutput): KernelError {
   if (/Message too long|No buffer space available/.test(output.stderr)) {
     return error('too-large', 'the kernel refused so many elements in one batch')
   }
-  if (/Protocol not supported|Operation not supported|Unable to initialize Netlink/.test(output.stderr)) {
+  if (/Protocol not supported|cache initialization failed|Unable to initialize Netlink/.test(output.stderr)) {
     return error('unavailable', `this kernel lacks a part of nftables: ${reason}`)
   }
-  if (/No such file or directory/.test(output.stderr))
+  if (/No such file or directory|element does not exist/.test(output.stderr)) {
     return error('not-found', `nft found nothing there: ${reason}`)
+  }
   if (output.signal !== undefined) return error('unavailable', `nft was ended by ${printable(output.signal)}`)
   return error('rejected', `nft refused: ${reason}`)
 }

@@ -1,5 +1,6 @@
 import type { FieldName } from '../../src/ruleset/fields.ts'
 import type {
+  BaseChain,
   BitsMatch,
   Element,
   FieldMatch,
@@ -68,6 +69,9 @@ export function set(
 ): NamedSet {
   return { name: name as SetName, fields, interval, elements }
 }
+
+/** The base chain `input` as compiled policies have it. */
+export const INPUT_BASE: BaseChain = { type: 'filter', hook: 'input', priority: 0, policy: 'drop' }
 
 const NEW = 8
 const EVERYONE = 0x10000000

@@ -1,6 +1,6 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from 'yaml'
 import type { Document, ParsedNode, YAMLError } from 'yaml'
-import type { YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
+import type { ParsedYaml, YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
 import { emptyScalar } from './tree.ts'
 
 /** Deeper nesting than any policy has; the composer recurses, and its stack must never overflow. */
@@ -14,7 +14,7 @@ const MAX_PROBLEMS = 20
  * Reads any YAML 1.2 text with the `yaml` package into a tree. Directives other than `%YAML 1.2`, several documents,
  * tags, anchors and aliases are problems: a policy needs none of them, and an alias can stand for a billion values.
  */
-export function parseFullYaml(text: string): { root: YamlNode | undefined; problems: YamlProblem[] } {
+export function parseFullYaml(text: string): ParsedYaml {
   const tooDeep = findTooDeep(text)
   if (tooDeep !== undefined) return { root: undefined, problems: [tooDeep] }
   const composer = new Composer({
@@ -29,7 +29,7 @@ export function parseFullYaml(text: string): { root: YamlNode | undefined; probl
     document = next
   }
   if (document === undefined) return { root: undefined, problems: [] }
-  const problems = document.errors.slice(0, MAX_PROBLEMS).map((error) => fromYamlError(error, text))
+  const problems = firstOfEachLine(document.errors, text).map((error) => fromYamlError(error, text))
   const version = wrongVersion(document, text)
   if (version !== undefined) problems.unshift(version)
   if (problems.length > 0) return { root: undefined, problems }
@@ -54,9 +54,12 @@ function convert(node: unknown, at: number, problems: YamlProblem[]): YamlNode {
       problems.push(tagProblem(start, end))
     if (isScalar(node)) return convertScalar(node.value, node.type, start, end, at)
     if (isSeq(node)) {
-      return { kind: 'list', items: node.items.map((item) => convert(item, start, problems)), start, end }
+      const items = node.items.map((item) => convert(item, start, problems))
+      // The package ends a block collection after the blank lines that follow it.
+      return { kind: 'list', items, start, end: node.flow === true ? end : (items.at(-1)?.end ?? end) }
     }
-    return { kind: 'map', entries: node.items.map((pair) => convertPair(pair, start, problems)), start, end }
+    const entries = node.items.map((pair) => convertPair(pair, start, problems))
+    return { kind: 'map', entries, start, end: node.flow === true ? end : (entries.at(-1)?.value.end ?? end) }
   }
   return emptyScalar(at)
 }
@@ -127,6 +130,18 @@ function findTooDeep(text: string): YamlProblem | undefined {
     offset += token.length
   }
   return undefined
+}
+
+/** What goes wrong in one place makes the parser stumble over the rest of the line. */
+function firstOfEachLine(errors: readonly YAMLError[], text: string): readonly YAMLError[] {
+  const kept: YAMLError[] = []
+  for (const error of errors) {
+    const before = kept.at(-1)
+    const sameLine = before !== undefined && !text.slice(before.pos[0], error.pos[0]).includes('\n')
+    if (!sameLine) kept.push(error)
+    if (kept.length === MAX_PROBLEMS) break
+  }
+  return kept
 }
 
 function severalDocuments(next: Document.Parsed<ParsedNode, true>, text: string): YamlProblem {

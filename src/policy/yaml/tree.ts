@@ -49,6 +49,12 @@ export interface YamlProblem {
   readonly end: number
 }
 
+/** What became of a text: a tree or problems; neither where it is blank. */
+export interface ParsedYaml {
+  readonly root: YamlNode | undefined
+  readonly problems: readonly YamlProblem[]
+}
+
 /** The nothing after `key:`: an empty plain scalar that stands where the key ends. */
 export function emptyScalar(offset: number): YamlScalar {
   return { kind: 'scalar', text: '', style: 'plain', start: offset, end: offset }
