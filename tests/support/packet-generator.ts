@@ -184,6 +184,7 @@ function networkNeedDraft(random: Random, { plan }: Scene): Draft | undefined {
     groupQuery,
     dhcpAnswer,
     dhcp6Answer,
+    strayError,
   ])(random, arrives)
   const route: Route = {
     hook: 'input',
@@ -195,7 +196,7 @@ function networkNeedDraft(random: Random, { plan }: Scene): Draft | undefined {
     destination,
     hopLimit,
   }
-  return { route, history: { kind: 'first', transport, notrack: random.chance(0.1) } }
+  return { route, history: { kind: 'first', transport, notrack: random.chance(0.2) } }
 }
 
 type Need = Pick<Route, 'family' | 'source' | 'destination' | 'hopLimit'> & { readonly transport: Transport }
@@ -231,6 +232,19 @@ function groupQuery(random: Random, arrives: PlannedInterface): Need {
     source: six ? ipOf('fe80::77') : ipOf('10.200.0.7'),
     destination: six ? arrives.linkLocal : random.pick([ipOf('224.0.0.1'), arrives.address]),
     hopLimit: random.pick([1, 1, 64]),
+  }
+}
+
+/** An error message about nothing: not related to any connection, and untracked where there is a notrack rule. */
+function strayError(random: Random, arrives: PlannedInterface): Need {
+  const six = random.chance(0.5)
+  const type = random.pick(six ? [1, 2, 3, 4] : [3, 11, 12])
+  return {
+    transport: { kind: 'icmp', protocol: six ? 58 : 1, type, code: 0, identifier: 0 },
+    family: six ? 'ip6' : 'ip',
+    source: six ? ipOf('2001:db8:77::7') : ipOf('192.0.2.9'),
+    destination: six ? arrives.address6 : arrives.address,
+    hopLimit: 64,
   }
 }
 
