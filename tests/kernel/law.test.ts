@@ -43,7 +43,7 @@ test('the meaning, the model, its text and the kernel agree', async (context) =>
         )
       }
       measure(coverage, host.plan, policy, run.table, tests)
-      if (index < MATCHED_POLICIES) measureMatches(coverage, run.table, tests)
+      if (index < MATCHED_POLICIES || idle(coverage).length > 0) measureMatches(coverage, run.table, tests)
     }
     host.close()
   }
@@ -63,9 +63,12 @@ function report(run: LawRun): string {
 
 function sayCoverage(say: (text: string) => void, coverage: Coverage): void {
   say(`admitted: ${percent(coverage.admitted, coverage.packets)} of ${coverage.packets} packets`)
+  const { grants, decidingGrants, shadowedGrants, expiredGrants } = coverage
+  const rest = grants - decidingGrants - shadowedGrants - expiredGrants
   say(
-    `grants that decided some packet: ${percent(coverage.decidingGrants, coverage.grants)} of ${coverage.grants}`,
+    `${grants} grants: ${decidingGrants} decided some packet, ${shadowedGrants} only where an earlier one did`,
   )
+  say(`  ${expiredGrants} were over, ${rest} met no packet`)
   say(`decisions:\n${listed(coverage.decisions)}`)
   say(`verdicts that hung on a match, by kind:\n${listed(coverage.matches)}`)
 }
@@ -74,4 +77,40 @@ function sayCoverage(say: (text: string) => void, coverage: Coverage): void {
 function assertCoverage(coverage: Coverage): void {
   const admitted = coverage.admitted / coverage.packets
   assert.ok(admitted >= 0.2 && admitted <= 0.8, `admitted ${percent(coverage.admitted, coverage.packets)}`)
+  const { grants, decidingGrants, shadowedGrants, expiredGrants } = coverage
+  const met = (decidingGrants + shadowedGrants) / (grants - expiredGrants)
+  assert.ok(met >= 0.9, `only ${(met * 100).toFixed(1)} % of the grants met a packet that they admit`)
+  assert.deepEqual(idle(coverage), [], 'matches on which no verdict ever hung')
+  const missing = EVERY_DECISION.filter((decision) => !coverage.decisions.has(decision))
+  assert.deepEqual(missing, [], 'decisions that no packet met')
 }
+
+function idle(coverage: Coverage): readonly string[] {
+  return [...coverage.matches]
+    .filter(([kind, times]) => times === 0 && !kind.startsWith('output'))
+    .map(([kind]) => kind)
+}
+
+const SENDERS = ['mac', 'ip4', 'ip6', 'mac-ip4', 'mac-ip6'].flatMap((kind) => [kind, `${kind}-until`])
+const REASONS = [
+  ...[
+    'bridged',
+    'forward-keep',
+    'grant',
+    'loopback',
+    'network-need',
+    'related-error',
+    'reply',
+    'unguarded',
+  ].map((reason) => `admitted: ${reason}`),
+  ...['forward-drop', 'invalid', 'no-grant', 'picked-up'].map((reason) => `refused: ${reason}`),
+]
+const NEEDS = ['DHCP answers', 'DHCPv6 answers', 'IGMP queries', 'MLD queries', 'neighbour discovery']
+
+/** What some packet must have met, in a run of any length. */
+const EVERY_DECISION: readonly string[] = [
+  ...SENDERS.map((kind) => `rule grant by ${kind} accept`),
+  'rule grant by anyone accept',
+  ...REASONS.map((reason) => `reason ${reason}`),
+  ...NEEDS.map((need) => `rule meaning.network: ${need} accept`),
+]

@@ -1,7 +1,7 @@
 import { evaluate } from '../../src/analysis/evaluate.ts'
 import { originPath } from '../../src/compile/origin.ts'
-import { judge } from '../../src/policy/meaning.ts'
-import type { Policy } from '../../src/policy/policy.ts'
+import { isExpired, judge } from '../../src/policy/meaning.ts'
+import type { Grant, Policy } from '../../src/policy/policy.ts'
 import type { Match, Rule, Statement, Table } from '../../src/ruleset/ruleset.ts'
 import type { HostPlan } from './host-plan.ts'
 import type { TestPacket } from './test-packet.ts'
@@ -13,6 +13,10 @@ export interface Coverage {
   grants: number
   /** Grants that were the reason for some packet's admission. */
   decidingGrants: number
+  /** Grants that would have been, had the grants before them not been the reason already. */
+  shadowedGrants: number
+  /** Grants that nobody can use just now: all their devices' times are over. */
+  expiredGrants: number
   /** How often each kind of rule, reason or situation decided: `grant by ip4-until`, `meaning.reply accept`. */
   readonly decisions: Map<string, number>
   /** Kinds of match that occur, and how many times some packet's verdict hung on one of them. */
@@ -20,7 +24,16 @@ export interface Coverage {
 }
 
 export function newCoverage(): Coverage {
-  return { packets: 0, admitted: 0, grants: 0, decidingGrants: 0, decisions: new Map(), matches: new Map() }
+  return {
+    packets: 0,
+    admitted: 0,
+    grants: 0,
+    decidingGrants: 0,
+    shadowedGrants: 0,
+    expiredGrants: 0,
+    decisions: new Map(),
+    matches: new Map(),
+  }
 }
 
 export function measure(
@@ -45,6 +58,21 @@ export function measure(
   }
   coverage.grants += policy.grants.length
   coverage.decidingGrants += deciding.size
+  for (const grant of policy.grants) {
+    if (deciding.has(grant.place.path)) continue
+    if (isOver(policy, grant, tests[0]?.packet.time ?? 0)) coverage.expiredGrants++
+    else if (decidesAlone(plan, policy, grant, tests)) coverage.shadowedGrants++
+  }
+}
+
+function isOver(policy: Policy, { from }: Grant, time: number): boolean {
+  if (from.kind === 'anyone') return false
+  return policy.devices.every((device) => !from.devices.includes(device.name) || isExpired(device, time))
+}
+
+function decidesAlone(plan: HostPlan, policy: Policy, grant: Grant, tests: readonly TestPacket[]): boolean {
+  const alone = { ...policy, grants: [grant] }
+  return tests.some(({ packet }) => judge(alone, plan.facts, packet).reason.kind === 'grant')
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Family, IpAddress } from '../../src/net/ip-address.ts'
 import { familyOf, ipFromNumber, ipToNumber, widthOf } from '../../src/net/ip-address.ts'
 import type { MacAddress } from '../../src/net/mac-address.ts'
 import { macFromNumber, macToNumber } from '../../src/net/mac-address.ts'
+import type { Port } from '../../src/net/port.ts'
 import { PROTOCOL_NUMBER } from '../../src/net/protocol.ts'
 import type { Device, Grant, Identity, Policy, ServicePart } from '../../src/policy/policy.ts'
 import type { Conversation } from './connection.ts'
@@ -48,6 +49,7 @@ interface Scene {
 function draftPacket(random: Random, scene: Scene): Draft | undefined {
   const draft = random.weighted([
     [6, grantedDraft],
+    [0.4, midStreamDraft],
     [1, strangerDraft],
     [1, networkNeedDraft],
   ])(random, scene)
@@ -64,6 +66,8 @@ interface Sketch {
   source: IpAddress
   destination: IpAddress | undefined
   part: ServicePart | 'anything'
+  /** A TCP connection whose beginning nobody saw. */
+  midStream?: boolean
 }
 
 /** A packet that a grant is about, as it should be or with one or two things changed. */
@@ -153,6 +157,35 @@ const CHANGES: readonly Change[] = [
     sketch.destination = beside(random, random.pick(cidrs))
   },
 ]
+
+const TCP_ANY: ServicePart = { kind: 'ports', protocol: 'tcp', from: 1 as Port, to: 65_535 as Port }
+
+/** A forwarded TCP connection that begins in the middle, often towards an interface that is not judged. */
+function midStreamDraft(random: Random, scene: Scene): Draft | undefined {
+  const { plan, policy } = scene
+  const family = random.pick(['ip', 'ip6'] as const)
+  const unguarded = plan.interfaces.filter((planned) =>
+    policy.host.unguarded.some((entry) => entry.value === planned.name),
+  )
+  const towards = random.pick([...unguarded, ...unguarded, random.pick(plan.interfaces)])
+  const behind = towards.behind.filter((cidr) => cidr.family === family)
+  return finish(
+    random,
+    scene,
+    {
+      arrives: random.pick(unguarded.length > 0 && random.chance(0.6) ? unguarded : plan.interfaces),
+      hook: 'forward',
+      bridged: false,
+      mac: strangeMac(random),
+      family,
+      source: strangeAddress(random, family),
+      destination: ipFromNumber(family, addressInside(random, random.pick(behind))),
+      part: TCP_ANY,
+      midStream: true,
+    },
+    random.chance(0.2),
+  )
+}
 
 function strangerDraft(random: Random, scene: Scene): Draft | undefined {
   const { plan, policy } = scene
@@ -414,12 +447,13 @@ function conversationFor(
   }
 }
 
-function transportFor(random: Random, { part, family }: Sketch): Transport {
+function transportFor(random: Random, sketch: Sketch): Transport {
+  const { part, family } = sketch
   const icmp = family === 'ip' ? 1 : 58
   const identifier = random.between(1, 65_535)
   if (part === 'anything') {
     return random.weighted<() => Transport>([
-      [3, () => segment(random, random.between(1, 65_535))],
+      [3, () => segment(random, random.between(1, 65_535), sketch.midStream)],
       [2, () => datagram(random, random.between(1, 65_535))],
       [2, () => ({ kind: 'icmp', protocol: icmp, type: random.between(0, 150), code: 0, identifier })],
       [
@@ -446,7 +480,7 @@ function transportFor(random: Random, { part, family }: Sketch): Transport {
   switch (part.kind) {
     case 'ports': {
       const port = random.pick([part.from, part.to, random.between(part.from, part.to)])
-      if (part.protocol === 'tcp') return segment(random, port)
+      if (part.protocol === 'tcp') return segment(random, port, sketch.midStream)
       if (part.protocol === 'udp') return datagram(random, port)
       const sourcePort = ephemeral(random)
       const tags = { verificationTag: 0, initiateTag: 1000 }
@@ -461,19 +495,21 @@ function transportFor(random: Random, { part, family }: Sketch): Transport {
   }
 }
 
-function segment(random: Random, destinationPort: number): Transport {
-  const flags = random.weighted([
-    [12, 2],
-    [1, 0xc2],
-    [2, 16],
-    [1, 24],
-    [1, 18],
-    [1, 3],
-    [1, 0],
-    [1, 4],
-    [1, 17],
-    [1, 0x29],
-  ])
+function segment(random: Random, destinationPort: number, midStream = false): Transport {
+  const flags = midStream
+    ? 16
+    : random.weighted([
+        [12, 2],
+        [1, 0xc2],
+        [2, 16],
+        [1, 24],
+        [1, 18],
+        [1, 3],
+        [1, 0],
+        [1, 4],
+        [1, 17],
+        [1, 0x29],
+      ])
   return { kind: 'tcp', sourcePort: ephemeral(random), destinationPort, flags }
 }
 

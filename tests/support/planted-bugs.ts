@@ -57,7 +57,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   without('DHCPv6 answers come from anywhere', 'meaning.network', (match) => isField(match, 'ip6 saddr')),
   without('every IGMP message is a query', 'meaning.network', (match) => isField(match, 'igmp type')),
-  without('DHCP answers come over IPv6 too', 'meaning.network', (match) => isField(match, 'meta nfproto')),
+  without('DHCP answers come over IPv6 too', 'meaning.network: DHCP', (match) =>
+    isField(match, 'meta nfproto'),
+  ),
 
   // Who
   rules('a bound device is known by its MAC alone', (rule, table) => [
