@@ -9,6 +9,7 @@ import { diffTable } from '../../src/ruleset/diff.ts'
 import { sameTable } from '../../src/ruleset/normalise.ts'
 import type { Ruleset, Table } from '../../src/ruleset/ruleset.ts'
 import { nft } from './nft.ts'
+import { expectOk } from './expect-ok.ts'
 import type { HostUnderTest } from './host-under-test.ts'
 import type { Observation } from './probe.ts'
 import { observationKey, readProbe, resetProbe } from './probe.ts'
@@ -57,10 +58,10 @@ export async function holdToLaw(
   const { facts } = host.plan
   const compiled = compile(policy, facts, { now })
   const table = options.change === undefined ? compiled : options.change(compiled)
-  const text = must(readText(renderTable(table)), 'read(render(model))')
+  const text = expectOk(readText(renderTable(table)), 'read(render(model))')
   prepare(host, tests)
-  must(await kernel.apply(diffTable(undefined, table)), 'apply')
-  const observed = must(await kernel.observe(ADMIT_TABLE), 'observe')
+  expectOk(await kernel.apply(diffTable(undefined, table)), 'apply')
+  const observed = expectOk(await kernel.observe(ADMIT_TABLE), 'observe')
   // nft writes some planted rules in another way; their verdicts are compared all the same.
   const same = observed !== undefined && (options.change !== undefined || sameTable(observed, table))
   if (!same) throw new Error('the kernel holds another table')
@@ -149,12 +150,4 @@ export function describe(test: TestPacket): string {
     prepare: test.prepare.length,
     translation: test.translation,
   })
-}
-
-function must<T>(
-  result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown },
-  what: string,
-): T {
-  if (!result.ok) throw new Error(`${what}: ${JSON.stringify(result.error)}`)
-  return result.value
 }
