@@ -1,5 +1,6 @@
 import type { FieldName } from '../../src/ruleset/fields.ts'
 import type {
+  BaseChain,
   BitsMatch,
   Element,
   FieldMatch,
@@ -49,8 +50,8 @@ export function bits(
   return { kind: 'bits', field, mask, test, value }
 }
 
-export function verdict(verdict: Verdict): Statement {
-  return { kind: 'verdict', verdict }
+export function verdict(given: Verdict): Statement {
+  return { kind: 'verdict', verdict: given }
 }
 
 export const ACCEPT = verdict({ kind: 'accept' })
@@ -68,6 +69,9 @@ export function set(
 ): NamedSet {
   return { name: name as SetName, fields, interval, elements }
 }
+
+/** The base chain `input` as compiled policies have it. */
+export const INPUT_BASE: BaseChain = { type: 'filter', hook: 'input', priority: 0, policy: 'drop' }
 
 const NEW = 8
 const EVERYONE = 0x10000000
