@@ -6,7 +6,7 @@
  *
  * Other arguments are files or globs to run instead: those below tests/ but not directly in it run in namespaces.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
@@ -24,6 +24,8 @@ interface Totals {
   readonly failures: string[]
   readonly skips: string[]
 }
+
+const NETNS = './script/netns'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,6 +60,12 @@ function tiers(wanted: readonly string[]): readonly Tier[] {
 
 async function runTier(tier: Tier): Promise<void> {
   if (tier.files.length === 0) return
+  if (tier.isolated && spawnSync(NETNS, ['true'], { stdio: 'inherit' }).status !== 0) {
+    return fail(
+      `${tier.name}: none of its ${tier.files.length} files ran`,
+      'there is no network of its own to be had',
+    )
+  }
   const start = performance.now()
   const before = totals.passed
   if (tier.isolated) await inParallel(tier.files, (file) => runNode([file], true))
@@ -84,7 +92,7 @@ async function runNode(files: readonly string[], isolated: boolean): Promise<voi
     `--test-timeout=${testTimeout}`,
     ...files,
   ]
-  const [program = '', ...rest] = isolated ? ['script/netns', ...node] : node
+  const [program = '', ...rest] = isolated ? [NETNS, ...node] : node
   const child = spawn(program, rest, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)

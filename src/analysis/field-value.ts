@@ -46,8 +46,11 @@ export function fieldValue(field: FieldName, packet: Packet): Scalar | undefined
       return packet.family === 'ip6' && packet.protocol === PROTOCOL_NUMBER.icmpv6
         ? packet.messageType
         : undefined
+    // nft reads it as IPv4 only: it puts `meta nfproto ipv4` before it.
     case 'igmp type':
-      return packet.protocol === PROTOCOL_NUMBER.igmp ? packet.messageType : undefined
+      return packet.family === 'ip' && packet.protocol === PROTOCOL_NUMBER.igmp
+        ? packet.messageType
+        : undefined
     case 'ct direction':
       return isTracked(packet) ? DIRECTION[packet.tracking.direction] : undefined
     case 'ct original proto-dst':

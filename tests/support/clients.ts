@@ -1,0 +1,160 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import type { Socket as DatagramSocket } from 'node:dgram'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import type { Server, Socket } from 'node:net'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { run } from './run.ts'
+
+/** A machine on a cable of its own: a namespace `NAME`, and the host's end of the cable, an interface `to-NAME`. */
+export interface Client {
+  readonly name: string
+  readonly mac: string
+  readonly interfaceName: string
+  readonly address: string
+  readonly address6: string
+  /** The host's addresses on this cable. */
+  readonly host: string
+  readonly host6: string
+}
+
+/** Cables machines to the host, which is the private namespace that this runs in. */
+export function cableClient(name: string, number: number, mac: string): Client {
+  const client: Client = {
+    name,
+    mac,
+    interfaceName: `to-${name}`,
+    address: `10.50.${number}.2`,
+    address6: `2001:db8:50:${number}::2`,
+    host: `10.50.${number}.1`,
+    host6: `2001:db8:50:${number}::1`,
+  }
+  const { interfaceName } = client
+  run('ip', ['netns', 'add', name])
+  run('ip', ['link', 'add', interfaceName, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name])
+  const near = [
+    `address add ${client.host}/24 dev ${interfaceName}`,
+    `address add ${client.host6}/64 dev ${interfaceName} nodad`,
+    `link set ${interfaceName} up`,
+  ]
+  const far = [
+    'link set lo up',
+    `link set eth0 address ${mac}`,
+    `address add ${client.address}/24 dev eth0`,
+    `address add ${client.address6}/64 dev eth0 nodad`,
+    'link set eth0 up',
+  ]
+  run('ip', ['-batch', '-'], near.join('\n'))
+  run('ip', ['-n', name, '-batch', '-'], far.join('\n'))
+  return client
+}
+
+export function unplug(client: Client): void {
+  run('ip', ['link', 'del', client.interfaceName])
+  run('ip', ['netns', 'del', client.name])
+}
+
+const open = new Set<Call>()
+
+/** Ends what a test left open, also one that failed. */
+export async function hangUpAll(): Promise<void> {
+  await Promise.all([...open].map((call) => call.hangUp()))
+}
+
+/** A connection, or a datagram socket, of a client. */
+export class Call {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #lines: string[] = []
+
+  constructor(client: Client, protocol: 'tcp' | 'udp', address: string, port: number) {
+    const script = new URL('./client-child.ts', import.meta.url).pathname
+    const args = ['netns', 'exec', client.name, process.execPath, script, protocol, address, String(port)]
+    this.#child = spawn('ip', args, { stdio: 'pipe' })
+    open.add(this)
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#lines.push(line))
+  }
+
+  say(text: string): void {
+    this.#child.stdin.write(`${text}\n`)
+  }
+
+  /** Did this happen by then? What has happened is forgotten. */
+  async hears(line: string, milliseconds = 3000): Promise<boolean> {
+    return within(milliseconds, () => {
+      const at = this.#lines.indexOf(line)
+      if (at >= 0) this.#lines.splice(0, at + 1)
+      return at >= 0
+    })
+  }
+
+  async hangUp(): Promise<void> {
+    open.delete(this)
+    const gone = once(this.#child, 'exit')
+    this.#child.stdin.end()
+    await gone
+  }
+}
+
+/** What the host's programs hear on a port, TCP and UDP, both families; and their voice. */
+export class Switchboard {
+  readonly #server: Server
+  readonly #datagrams: DatagramSocket
+  readonly #heard = new Set<string>()
+  readonly #sockets = new Map<string, Socket>()
+  readonly #senders = new Map<string, number>()
+
+  private constructor() {
+    this.#server = createServer((socket) => {
+      const from = plain(socket.remoteAddress ?? '')
+      socket.setNoDelay(true)
+      this.#sockets.set(from, socket)
+      socket.on('data', (data) => this.#heard.add(`tcp ${from} ${data}`))
+      socket.on('error', () => socket.destroy())
+    })
+    this.#datagrams = createSocket({ type: 'udp6' })
+    this.#datagrams.on('message', (data, { address, port }) => {
+      this.#senders.set(plain(address), port)
+      this.#heard.add(`udp ${plain(address)} ${data}`)
+    })
+  }
+
+  static async open(port: number): Promise<Switchboard> {
+    const board = new Switchboard()
+    board.#server.listen(port, '::')
+    board.#datagrams.bind(port, '::')
+    await Promise.all([once(board.#server, 'listening'), once(board.#datagrams, 'listening')])
+    return board
+  }
+
+  async hears(protocol: 'tcp' | 'udp', from: string, text: string, milliseconds = 3000): Promise<boolean> {
+    return within(milliseconds, () => this.#heard.delete(`${protocol} ${from} ${text}`))
+  }
+
+  /** Speaks over the connection, or to the socket, that this address last used. */
+  say(protocol: 'tcp' | 'udp', to: string, text: string): void {
+    if (protocol === 'tcp') this.#sockets.get(to)?.write(text)
+    else this.#datagrams.send(text, this.#senders.get(to) ?? 0, to.includes(':') ? to : `::ffff:${to}`)
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.values()) socket.destroy()
+    this.#server.close()
+    this.#datagrams.close()
+  }
+}
+
+function plain(address: string): string {
+  return address.replace(/^::ffff:/, '')
+}
+
+async function within(milliseconds: number, happened: () => boolean): Promise<boolean> {
+  const deadline = Date.now() + milliseconds
+  for (;;) {
+    if (happened()) return true
+    if (Date.now() > deadline) return false
+    await sleep(10)
+  }
+}
