@@ -45,7 +45,7 @@ function commandLine(): { readonly long: boolean; readonly wanted: readonly stri
     return { long: values.long, wanted: positionals }
   } catch (error) {
     console.error(`test: ${error instanceof Error ? error.message : String(error)}`)
-    process.exit(2)
+    return process.exit(2)
   }
 }
 
