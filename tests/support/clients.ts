@@ -40,11 +40,6 @@ export function cableClient(name: string, number: number, mac: string): Client {
   }
   const { interfaceName } = client
   run('ip', ['link', 'add', interfaceName, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name])
-  const near = [
-    `address add ${client.host}/24 dev ${interfaceName}`,
-    `address add ${client.host6}/64 dev ${interfaceName} nodad`,
-    `link set ${interfaceName} up`,
-  ]
   const far = [
     'link set lo up',
     `link set eth0 address ${mac}`,
@@ -52,9 +47,18 @@ export function cableClient(name: string, number: number, mac: string): Client {
     `address add ${client.address6}/64 dev eth0 nodad`,
     'link set eth0 up',
   ]
-  run('ip', ['-batch', '-'], near.join('\n'))
+  run('ip', ['-batch', '-'], hostEnd(client).join('\n'))
   run('ip', ['-n', name, '-batch', '-'], far.join('\n'))
   return client
+}
+
+/** What makes the host's end of the cable usable, as lines of `ip -batch`. */
+export function hostEnd({ interfaceName, host, host6 }: Client): readonly string[] {
+  return [
+    `address add ${host}/24 dev ${interfaceName}`,
+    `address add ${host6}/64 dev ${interfaceName} nodad`,
+    `link set ${interfaceName} up`,
+  ]
 }
 
 export async function unplug(client: Client): Promise<void> {
