@@ -3,8 +3,9 @@ import { UNKNOWN_HOST } from '../host/host-facts.ts'
 import { checkAgainstHost } from '../policy/against-host.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
 import type { Policy } from '../policy/policy.ts'
-import { readPolicy } from '../policy/read.ts'
-import { diagnosticJson, renderDiagnostic } from '../policy/render-diagnostic.ts'
+import { readPolicyLazily } from '../policy/read-lazily.ts'
+import type { DiagnosticJson } from '../policy/render-diagnostic.ts'
+import { diagnosticJson, renderDiagnostics } from '../policy/render-diagnostic.ts'
 import { printable } from '../base/terminal.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -45,7 +46,7 @@ export async function loadPolicy(
     options.host ? system.hostFacts('policy') : { facts: UNKNOWN_HOST, notes: [] },
   ])
   if (!file.ok) return unreadable(context, command, file.error.message, file.error.kind === 'missing')
-  const read = readPolicy(file.value, { file: policyPath, systemServices: services, now: system.now() })
+  const read = await readPolicyLazily(file.value, { systemServices: services, now: system.now() })
   const onHost = read.policy !== undefined && options.host ? checkAgainstHost(read.policy, host.facts) : []
   const diagnostics = [...read.diagnostics, ...onHost]
   printDiagnostics(context, diagnostics, file.value)
@@ -65,15 +66,14 @@ export function diagnosticsJson(
   context: Context,
   diagnostics: readonly Diagnostic[],
   text: string,
-): readonly unknown[] {
+): readonly DiagnosticJson[] {
   return diagnostics.map((diagnostic) => diagnosticJson(diagnostic, context.policyPath, text))
 }
 
 function printDiagnostics(context: Context, diagnostics: readonly Diagnostic[], text: string): void {
-  if (context.output.json) return
-  for (const diagnostic of diagnostics) {
-    context.output.warn(renderDiagnostic(diagnostic, context.policyPath, text, context.output.paint))
-  }
+  const { output, policyPath } = context
+  if (output.json || diagnostics.length === 0) return
+  output.warn(renderDiagnostics(diagnostics, { file: policyPath, text }, output.paint).trimEnd())
 }
 
 function unreadable(context: Context, command: string, message: string, missing: boolean): NotLoaded {

@@ -77,7 +77,10 @@ function buildProgram(invocation: Invocation, settle: Settle): Command {
     shape?.(command)
     command.addHelpText('after', HELP[name].after)
     command.action(async () => {
-      const context = await contextFor(invocation, command.optsWithGlobals<GlobalOptions>())
+      // `lab FILE` is the only command with an argument: the policy.
+      const file = command.args[0]
+      const given = command.optsWithGlobals<GlobalOptions>()
+      const context = await contextFor(invocation, file === undefined ? given : { ...given, policy: file })
       // Each shape declares exactly the options of its command's type.
       settle(await action(context, command.optsWithGlobals() as Options))
     })

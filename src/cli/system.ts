@@ -29,7 +29,6 @@ export interface System {
   /** The rules last applied, from the state folder; undefined where there are none. */
   readStoredRules(state: string): Promise<Result<Table | undefined, FileProblem>>
   storeRules(state: string, table: Table): Promise<Result<void, FileProblem>>
-  removeStoredRules(state: string): Promise<Result<void, FileProblem>>
   /** Who sits at the other end: the SSH connection that this process descends from. */
   caller(facts: HostFacts): Promise<HostFacts['sshConnections'][number] | undefined>
   lab(request: LabRequest): Promise<Result<LabReport, KernelError>>
@@ -42,10 +41,12 @@ export interface FileProblem {
     | 'missing'
     | 'exists'
     | 'not-permitted'
-    | 'not-readable'
+    | 'not-a-file'
     | 'too-large'
-    | 'not-text'
-    | 'unsafe'
+    | 'not-utf8'
+    | 'symlink'
+    | 'not-private'
+    /** Not what admit wrote there: cut short, changed by hand, or another's. */
     | 'damaged'
     | 'failed'
   /** One sentence for the user, with the path. */

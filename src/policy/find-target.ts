@@ -1,28 +1,32 @@
-import { builtInService } from './built-in-services.ts'
+import { nowhere } from '../base/place.ts'
+import type { Result } from '../base/result.ts'
+import { fail, ok } from '../base/result.ts'
+import { nearest } from '../base/suggest.ts'
 import type { Policy, Target } from './policy.ts'
-import { inlineService } from './services.ts'
+import { beginReading } from './reading.ts'
+import { serviceBook } from './services.ts'
 import type { SystemServices } from './system-services.ts'
+import { linesOf } from './yaml/lines.ts'
 
 /**
- * What a word on the command line reaches: the policy's own service, a built-in one, the system's, `PORT/PROTO`, or
- * `everything`, in the language's order. Undefined for a word that stands for nothing.
+ * What a word on the command line reaches, in the language's order: the policy's own service, a built-in one, the
+ * system's, `PORT/PROTO`, or `everything`. An error is one sentence with the fix.
  */
 export function findTarget(
   word: string,
-  policy: Policy | undefined,
+  policy: Policy,
   systemServices: SystemServices | undefined,
-): Target | undefined {
-  if (word === 'everything') return { kind: 'everything' }
-  const own = policy?.services.find((service) => service.name === word)
-  if (own !== undefined) return { kind: 'service', service: own }
-  const parts = inlineService(word) ?? builtInService(word) ?? systemServices?.get(word)
-  return parts === undefined ? undefined : { kind: 'service', service: { name: word, parts } }
-}
-
-/** Every word that `findTarget` knows by name, for suggestions. */
-export function targetNames(
-  policy: Policy | undefined,
-  systemServices: SystemServices | undefined,
-): readonly string[] {
-  return [...(policy?.services.map((service) => service.name) ?? []), ...(systemServices?.keys() ?? [])]
+): Result<Target, string> {
+  const own = policy.services.find((service) => service.name === word)
+  if (own !== undefined) return ok({ kind: 'service', service: own })
+  const reading = beginReading(linesOf(''))
+  const target = serviceBook([], systemServices, reading).target({ value: word, place: nowhere('--to') })
+  if (target !== undefined) return ok(target)
+  const near = nearest(
+    word,
+    policy.services.map((service) => service.name),
+  )
+  const problem = reading.diagnostics()[0]
+  const fix = near === undefined ? (problem?.fix ?? 'name a service') : `did you mean ${near}?`
+  return fail(`${problem?.message ?? 'no such service'}; ${fix}`)
 }

@@ -2,11 +2,10 @@ import { evaluate } from '../../analysis/evaluate.ts'
 import type { Outcome } from '../../analysis/evaluate.ts'
 import { describeRule } from '../../backends/nftables/render-rule.ts'
 import { InternalError } from '../../base/internal-error.ts'
-import { nearest } from '../../base/suggest.ts'
 import { printable } from '../../base/terminal.ts'
 import { compile } from '../../compile/compile.ts'
 import type { Packet } from '../../packet/packet.ts'
-import { findTarget, targetNames } from '../../policy/find-target.ts'
+import { findTarget } from '../../policy/find-target.ts'
 import type { Judgement } from '../../policy/meaning.ts'
 import { judge } from '../../policy/meaning.ts'
 import type { Arrival } from '../../policy/specimen.ts'
@@ -47,16 +46,11 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   }
   const asked = askedSender(options.from, loaded.policy, arrivals)
   if (!asked.ok) return wrongWord(context, asked.error)
-  const services = await context.system.systemServices()
-  const target = findTarget(options.to, loaded.policy, services)
-  if (target === undefined) {
-    const near = nearest(options.to, targetNames(loaded.policy, services))
-    const hint = near === undefined ? 'name a service, or PORT/PROTO such as 22/tcp' : `did you mean ${near}?`
-    return wrongWord(context, `--to ${options.to}: no such service; ${hint}`)
-  }
+  const target = findTarget(options.to, loaded.policy, await context.system.systemServices())
+  if (!target.ok) return wrongWord(context, `--to ${options.to}: ${target.error}`)
   const now = context.system.now()
   const byName = new Map(arrivals.map((arrival) => [arrival.name, arrival]))
-  const packets = requestsFor(target, loaded.policy).flatMap((request) =>
+  const packets = requestsFor(target.value, loaded.policy).flatMap((request) =>
     asked.value.senders.map((sender) => specimen(sender, request, byName.get(sender.iif), now)),
   )
   if (packets.length === 0) return nothingToSay(context, asked.value.words)

@@ -1,6 +1,6 @@
 import { nearest } from '../../base/suggest.ts'
 import { printable } from '../../base/terminal.ts'
-import { CODES } from '../../policy/codes.ts'
+import { CODES, codePage } from '../../policy/codes.ts'
 import type { Context } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
@@ -23,17 +23,16 @@ export function helpTopic(context: Context, topic: string, commands: readonly st
     output.document('help', { topic, text: EXIT_CODES })
     return EXIT.done
   }
-  const codes: Readonly<Record<string, { readonly title: string; readonly page: string }>> = CODES
-  const code = Object.hasOwn(codes, topic) ? codes[topic] : undefined
-  if (code === undefined) {
-    const near = nearest(topic, [...Object.keys(codes), ...commands, 'exit-codes'])
+  const page = codePage(topic)
+  if (page === undefined) {
+    const near = nearest(topic, [...Object.keys(CODES), ...commands, 'exit-codes'])
     const hint =
       near === undefined ? 'Codes stand in brackets in what `admit check` prints.' : `Did you mean ${near}?`
     output.warn(`admit: no help about ${printable(topic)}. ${hint}`)
     output.document('help', { result: 'usage', topic })
     return EXIT.usage
   }
-  output.say(`${topic}: ${code.title}\n\n${code.page.trim()}`)
-  output.document('help', { topic, title: code.title, text: code.page.trim() })
+  output.say(page.trimEnd())
+  output.document('help', { topic, text: page.trimEnd() })
   return EXIT.done
 }
