@@ -12,6 +12,11 @@ export interface Lab {
   readonly machines: ReadonlyMap<string, Agent>
 }
 
+/** `host` is the host copy. */
+export function agentOf(lab: Lab, machine: string): Agent | undefined {
+  return machine === 'host' ? lab.host : lab.machines.get(machine)
+}
+
 /** Builds the plan's namespaces and links. Rejects with what the system said. */
 export async function buildLab(
   plan: LabPlan,
@@ -20,6 +25,7 @@ export async function buildLab(
 ): Promise<Lab> {
   let done = 0
   const total = plan.machines.length + 2
+  onProgress(0, total)
   const start = async (where: 'own' | 'here'): Promise<Agent> => {
     const agent = await startAgent(where, onAnswer)
     onProgress(++done, total)
