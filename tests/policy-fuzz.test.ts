@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { formatPolicy } from '../src/policy/format.ts'
 import { readPolicy } from '../src/policy/read.ts'
 import { renderDiagnostics } from '../src/policy/render-diagnostic.ts'
+import { cpuSeconds } from './support/cpu-time.ts'
 import { arbitraryPolicy, GENERATED_NOW, GENERATED_SERVICES } from './support/policy-arbitrary.ts'
 
 const OPTIONS = { systemServices: GENERATED_SERVICES, now: GENERATED_NOW }
@@ -88,7 +89,7 @@ const BOMBS: readonly (readonly [what: string, text: () => string, code: string,
     'yaml-size',
     3,
   ],
-  ['10 MB of nothing but line ends', () => '\n'.repeat(10 * MEGABYTE), 'empty-policy', 10],
+  ['10 MB of nothing but line ends', () => '\n'.repeat(10 * MEGABYTE), 'empty-policy', 3],
   ['100,000 open brackets', () => `admit: 1\ndevices: ${'['.repeat(100_000)}`, 'yaml-depth', 3],
   ['100,000 open braces with keys', () => `admit: 1\ndevices: ${'{a: '.repeat(100_000)}`, 'yaml-depth', 3],
   ['100,000 dashes', () => `admit: 1\ndevices:\n  ${'- '.repeat(100_000)}x\n`, 'yaml-depth', 3],
@@ -121,9 +122,11 @@ const BOMBS: readonly (readonly [what: string, text: () => string, code: string,
 for (const [what, text, code, seconds] of BOMBS) {
   test(`${what} is refused in time`, () => {
     const bomb = text()
-    const before = performance.now()
-    const { policy, diagnostics } = readPolicy(bomb, OPTIONS)
-    const took = (performance.now() - before) / 1000
+    let result = readPolicy('', OPTIONS)
+    const took = cpuSeconds(() => {
+      result = readPolicy(bomb, OPTIONS)
+    })
+    const { policy, diagnostics } = result
     assert.equal(policy, undefined)
     assert.ok(
       diagnostics.some((diagnostic) => diagnostic.code === code),
@@ -149,9 +152,7 @@ test('ten times the devices take about ten times the time', () => {
   }
   const seconds = (count: number): number => {
     const text = policyOf(count)
-    const before = performance.now()
-    assert.equal(readPolicy(text, OPTIONS).policy?.devices.length, count)
-    return (performance.now() - before) / 1000
+    return cpuSeconds(() => assert.equal(readPolicy(text, OPTIONS).policy?.devices.length, count))
   }
   seconds(1000)
   const ten = seconds(10_000)

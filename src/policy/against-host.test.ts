@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { cpuSeconds } from '../../tests/support/cpu-time.ts'
 import { interfaceNamed, mac, SAMPLE_HOST } from '../../tests/support/sample-host.ts'
 import type { HostFacts } from '../host/host-facts.ts'
 import { UNKNOWN_HOST } from '../host/host-facts.ts'
@@ -77,7 +78,9 @@ test('10,000 devices are held against 1,000 neighbours in time', () => {
     ),
   })).flatMap(({ address, ...rest }) => (address === undefined ? [] : [{ ...rest, address }]))
   const policy = read(`devices:\n${devices.join('')}`)
-  const before = performance.now()
-  checkAgainstHost({ ...policy, safety: { ...policy.safety, admins: 1 } }, { ...SAMPLE_HOST, neighbours })
-  assert.ok(performance.now() - before < 3000)
+  const facts = { ...SAMPLE_HOST, neighbours }
+  const took = cpuSeconds(() =>
+    checkAgainstHost({ ...policy, safety: { ...policy.safety, admins: 1 } }, facts),
+  )
+  assert.ok(took < 3, `${took} s`)
 })

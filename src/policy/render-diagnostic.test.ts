@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { cpuSeconds } from '../../tests/support/cpu-time.ts'
 import { displayWidth } from '../base/display-width.ts'
 import type { Diagnostic } from './diagnostic.ts'
-import { diagnosticsToJson, renderDiagnostic, renderDiagnostics } from './render-diagnostic.ts'
+import { diagnosticJson, renderDiagnostic, renderDiagnostics } from './render-diagnostic.ts'
 import { linesOf } from './yaml/lines.ts'
 
 /** A diagnostic about the first place of `marked` in the text. */
@@ -14,7 +15,7 @@ function about(text: string, marked: string, message = 'wrong'): Diagnostic {
 }
 
 function render(text: string, marked: string, message?: string): readonly string[] {
-  return renderDiagnostic(about(text, marked, message), 'p.yaml', linesOf(text)).split('\n')
+  return renderDiagnostic(about(text, marked, message), 'p.yaml', text).split('\n')
 }
 
 /** What stands above the carets, by columns of a terminal. */
@@ -37,7 +38,6 @@ test('a diagnostic shows place, line, caret, code and fix', () => {
     '  2 | x: bad # c',
     '    |    ^^^',
     '  fix: right',
-    '',
   ])
 })
 
@@ -66,17 +66,19 @@ test('control characters in line, message and fix are shown as escapes, and the 
 
 test('a line of ten million characters is cut around the caret', () => {
   const text = `${'x'.repeat(5_000_000)} bad ${'家'.repeat(5_000_000)}`
-  const before = performance.now()
-  const lines = render(text, 'bad')
-  assert.ok(performance.now() - before < 2000)
+  let lines: readonly string[] = []
+  const took = cpuSeconds(() => {
+    lines = render(text, 'bad')
+  })
+  assert.ok(took < 2, `${took} s`)
   assert.equal(pointedAt(lines), 'bad')
   assert.ok(displayWidth(lines[1] ?? '') < 120, lines[1])
 })
 
 test('something that is nowhere in the file has no line', () => {
   const diagnostic = { ...about('x', 'x'), place: { path: 'safety', line: 0, column: 0, start: 0, end: 0 } }
-  const text = renderDiagnostic(diagnostic, 'p.yaml', linesOf('x'))
-  assert.equal(text, 'p.yaml: error: wrong [bad-mac]\n  fix: right\n')
+  const text = renderDiagnostic(diagnostic, 'p.yaml', 'x')
+  assert.equal(text, 'p.yaml: error: wrong [bad-mac]\n  fix: right')
 })
 
 test('several diagnostics end with their count', () => {
@@ -90,16 +92,16 @@ test('several diagnostics end with their count', () => {
 })
 
 test('as data a diagnostic has its file and place', () => {
-  assert.deepEqual(diagnosticsToJson([about('x: bad\n', 'bad')], 'p.yaml'), [
-    {
-      code: 'bad-mac',
-      severity: 'error',
-      file: 'p.yaml',
-      path: 'devices.x',
-      line: 1,
-      column: 4,
-      message: 'wrong',
-      fix: 'right',
-    },
-  ])
+  const text = 'x: bad\n'
+  assert.deepEqual(diagnosticJson(about(text, 'bad'), 'p.yaml', text), {
+    code: 'bad-mac',
+    severity: 'error',
+    file: 'p.yaml',
+    path: 'devices.x',
+    line: 1,
+    column: 4,
+    excerpt: 'x: bad',
+    message: 'wrong',
+    fix: 'right',
+  })
 })

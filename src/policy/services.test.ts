@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { BUILT_IN_NAMES, builtInService } from './built-in-services.ts'
 import type { ServicePart } from './policy.ts'
 import { readPolicy } from './read.ts'
-import { formatServicePart } from './services.ts'
+import { formatServicePart } from './inline-service.ts'
 import { parseSystemServices } from './system-services.ts'
 
 const LIST = `# a list

@@ -1,30 +1,44 @@
 /**
- * One connection from whatever network namespace this runs in: `node client-child.ts tcp|udp ADDRESS PORT`. Lines on
- * standard input are sent; what happens is printed, a line each: `connected`, `got TEXT`, `closed`, `error CODE`.
+ * A client's programs, in whatever network namespace this runs in. Standard input says `open ID tcp|udp ADDRESS PORT`,
+ * `say ID TEXT` and `close ID`; what happens is printed: `ID connected`, `ID got TEXT`, `ID closed`, `ID error CODE`.
  */
 import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 
-const [protocol, address, port] = process.argv.slice(2)
-const lines = createInterface({ input: process.stdin })
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`)
+interface Open {
+  readonly say: (text: string) => void
+  readonly close: () => void
 }
 
-if (protocol === 'tcp') {
-  const socket = connect({ host: address ?? '', port: Number(port) })
-  socket.setNoDelay(true)
-  socket.on('connect', () => say('connected'))
-  socket.on('data', (data) => say(`got ${data}`))
-  socket.on('close', () => say('closed'))
-  socket.on('error', (error: NodeJS.ErrnoException) => say(`error ${error.code}`))
-  lines.on('line', (line) => socket.write(line))
-} else {
-  const socket = createSocket(address?.includes(':') ? 'udp6' : 'udp4')
-  socket.on('message', (data) => say(`got ${data}`))
-  socket.on('error', (error: NodeJS.ErrnoException) => say(`error ${error.code}`))
-  lines.on('line', (line) => socket.send(line, Number(port), address))
-  socket.bind(() => say('connected'))
+const calls = new Map<string, Open>()
+const tell = (id: string, what: string): void => {
+  process.stdout.write(`${id} ${what}\n`)
 }
-lines.on('close', () => process.exit(0))
+
+function openTcp(id: string, host: string, port: number): Open {
+  const socket = connect({ host, port, noDelay: true })
+  socket.on('connect', () => tell(id, 'connected'))
+  socket.on('data', (data) => tell(id, `got ${data}`))
+  socket.on('close', () => tell(id, 'closed'))
+  socket.on('error', (error: NodeJS.ErrnoException) => tell(id, `error ${error.code}`))
+  return { say: (text) => socket.write(text), close: () => socket.destroy() }
+}
+
+function openUdp(id: string, host: string, port: number): Open {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  socket.on('message', (data) => tell(id, `got ${data}`))
+  socket.on('error', (error: NodeJS.ErrnoException) => tell(id, `error ${error.code}`))
+  socket.bind(() => tell(id, 'connected'))
+  return { say: (text) => socket.send(text, port, host), close: () => socket.close() }
+}
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const [command = '', id = '', ...rest] = line.split(' ')
+    const [protocol, host = '', port] = rest
+    if (command === 'open') calls.set(id, (protocol === 'tcp' ? openTcp : openUdp)(id, host, Number(port)))
+    else if (command === 'say') calls.get(id)?.say(rest.join(' '))
+    else calls.get(id)?.close()
+  })
+  .on('close', () => process.exit(0))

@@ -19,10 +19,15 @@ export interface Client {
   /** The host's addresses on this cable. */
   readonly host: string
   readonly host6: string
+  readonly programs: Programs
 }
+
+/** How long to wait for what must happen, on a machine that has other work. */
+const PATIENCE = 10_000
 
 /** Cables machines to the host, which is the private namespace that this runs in. */
 export function cableClient(name: string, number: number, mac: string): Client {
+  run('ip', ['netns', 'add', name])
   const client: Client = {
     name,
     mac,
@@ -31,15 +36,10 @@ export function cableClient(name: string, number: number, mac: string): Client {
     address6: `2001:db8:50:${number}::2`,
     host: `10.50.${number}.1`,
     host6: `2001:db8:50:${number}::1`,
+    programs: new Programs(name),
   }
   const { interfaceName } = client
-  run('ip', ['netns', 'add', name])
   run('ip', ['link', 'add', interfaceName, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name])
-  const near = [
-    `address add ${client.host}/24 dev ${interfaceName}`,
-    `address add ${client.host6}/64 dev ${interfaceName} nodad`,
-    `link set ${interfaceName} up`,
-  ]
   const far = [
     'link set lo up',
     `link set eth0 address ${mac}`,
@@ -47,51 +47,69 @@ export function cableClient(name: string, number: number, mac: string): Client {
     `address add ${client.address6}/64 dev eth0 nodad`,
     'link set eth0 up',
   ]
-  run('ip', ['-batch', '-'], near.join('\n'))
+  run('ip', ['-batch', '-'], hostEnd(client).join('\n'))
   run('ip', ['-n', name, '-batch', '-'], far.join('\n'))
   return client
 }
 
-export function unplug(client: Client): void {
+/** What makes the host's end of the cable usable, as lines of `ip -batch`. */
+export function hostEnd({ interfaceName, host, host6 }: Client): readonly string[] {
+  return [
+    `address add ${host}/24 dev ${interfaceName}`,
+    `address add ${host6}/64 dev ${interfaceName} nodad`,
+    `link set ${interfaceName} up`,
+  ]
+}
+
+export async function unplug(client: Client): Promise<void> {
+  await client.programs.end()
   run('ip', ['link', 'del', client.interfaceName])
   run('ip', ['netns', 'del', client.name])
 }
 
-const open = new Set<Call>()
-
-/** Ends what a test left open, also one that failed. */
-export async function hangUpAll(): Promise<void> {
-  await Promise.all([...open].map((call) => call.hangUp()))
-}
-
 /** A connection, or a datagram socket, of a client. */
 export class Call {
-  readonly #child: ChildProcessWithoutNullStreams
-  readonly #lines: string[] = []
+  static #count = 0
+  readonly #programs: Programs
+  readonly #id: string
 
   constructor(client: Client, protocol: 'tcp' | 'udp', address: string, port: number) {
-    const script = new URL('./client-child.ts', import.meta.url).pathname
-    const args = ['netns', 'exec', client.name, process.execPath, script, protocol, address, String(port)]
-    this.#child = spawn('ip', args, { stdio: 'pipe' })
-    open.add(this)
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#lines.push(line))
+    this.#programs = client.programs
+    this.#id = `call${++Call.#count}`
+    this.#programs.tell(`open ${this.#id} ${protocol} ${address} ${port}`)
   }
 
   say(text: string): void {
-    this.#child.stdin.write(`${text}\n`)
+    this.#programs.tell(`say ${this.#id} ${text}`)
   }
 
-  /** Did this happen by then? What has happened is forgotten. */
-  async hears(line: string, milliseconds = 3000): Promise<boolean> {
-    return within(milliseconds, () => {
-      const at = this.#lines.indexOf(line)
-      if (at >= 0) this.#lines.splice(0, at + 1)
-      return at >= 0
-    })
+  /** Did this happen by then? */
+  async hears(what: string, milliseconds = PATIENCE): Promise<boolean> {
+    return within(milliseconds, () => this.#programs.happened.delete(`${this.#id} ${what}`))
   }
 
-  async hangUp(): Promise<void> {
-    open.delete(this)
+  hangUp(): void {
+    this.#programs.tell(`close ${this.#id}`)
+  }
+}
+
+/** One process in the client's namespace for all its sockets. */
+class Programs {
+  readonly happened = new Set<string>()
+  readonly #child: ChildProcessWithoutNullStreams
+
+  constructor(namespace: string) {
+    const script = new URL('./client-child.ts', import.meta.url).pathname
+    this.#child = spawn('ip', ['netns', 'exec', namespace, process.execPath, script], { stdio: 'pipe' })
+    this.#child.stderr.pipe(process.stderr)
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.happened.add(line))
+  }
+
+  tell(command: string): void {
+    this.#child.stdin.write(`${command}\n`)
+  }
+
+  async end(): Promise<void> {
     const gone = once(this.#child, 'exit')
     this.#child.stdin.end()
     await gone
@@ -103,6 +121,8 @@ export class Switchboard {
   readonly #server: Server
   readonly #datagrams: DatagramSocket
   readonly #heard = new Set<string>()
+  /** Every one, since who is refused cannot even close a connection. */
+  readonly #all = new Set<Socket>()
   readonly #sockets = new Map<string, Socket>()
   readonly #senders = new Map<string, number>()
 
@@ -110,6 +130,7 @@ export class Switchboard {
     this.#server = createServer((socket) => {
       const from = plain(socket.remoteAddress ?? '')
       socket.setNoDelay(true)
+      this.#all.add(socket)
       this.#sockets.set(from, socket)
       socket.on('data', (data) => this.#heard.add(`tcp ${from} ${data}`))
       socket.on('error', () => socket.destroy())
@@ -129,7 +150,12 @@ export class Switchboard {
     return board
   }
 
-  async hears(protocol: 'tcp' | 'udp', from: string, text: string, milliseconds = 3000): Promise<boolean> {
+  async hears(
+    protocol: 'tcp' | 'udp',
+    from: string,
+    text: string,
+    milliseconds = PATIENCE,
+  ): Promise<boolean> {
     return within(milliseconds, () => this.#heard.delete(`${protocol} ${from} ${text}`))
   }
 
@@ -140,7 +166,7 @@ export class Switchboard {
   }
 
   close(): void {
-    for (const socket of this.#sockets.values()) socket.destroy()
+    for (const socket of this.#all) socket.destroy()
     this.#server.close()
     this.#datagrams.close()
   }
