@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { InternalError } from '../base/internal-error.ts'
 import type { LabPlan } from '../lab/lab-plan.ts'
 import type { TunWire } from '../lab/wiring.ts'
 import { planWiring } from '../lab/wiring.ts'
@@ -12,9 +13,11 @@ export interface Lab {
   readonly machines: ReadonlyMap<string, Agent>
 }
 
-/** `host` is the host copy. */
-export function agentOf(lab: Lab, machine: string): Agent | undefined {
-  return machine === 'host' ? lab.host : lab.machines.get(machine)
+/** The agent of a machine of the plan; `host` is the host copy. */
+export function agentOf(lab: Lab, machine: string): Agent {
+  const agent = machine === 'host' ? lab.host : lab.machines.get(machine)
+  if (agent === undefined) throw new InternalError(`the lab has no machine ${machine}`)
+  return agent
 }
 
 /** Builds the plan's namespaces and links. Rejects with what the system said. */

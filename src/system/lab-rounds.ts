@@ -68,7 +68,6 @@ async function round(
   const asked = new Set<Agent>()
   for (const probe of probes) {
     const agent = agentOf(lab, probe.machine)
-    if (agent === undefined) continue
     answers.admitted.delete(probe.id)
     asked.add(agent)
     agent.probe({

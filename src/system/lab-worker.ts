@@ -39,7 +39,7 @@ async function work(job: LabJob): Promise<void> {
   )
   await Promise.all(
     plan.listeners.map(({ machine, protocol, port, address, zone }) =>
-      agentOf(lab, machine)?.listen(protocol, port, zone === undefined ? address : `${address}%${zone}`),
+      agentOf(lab, machine).listen(protocol, port, zone === undefined ? address : `${address}%${zone}`),
     ),
   )
   const total = plan.probes.length
