@@ -114,5 +114,5 @@ function isLoopback(socket: ListeningSocket): boolean {
 }
 
 function sorted(ports: readonly number[]): readonly number[] {
-  return [...new Set(ports)].sort((a, b) => a - b)
+  return [...new Set(ports)].toSorted((a, b) => a - b)
 }

@@ -21,7 +21,7 @@ export interface Capabilities {
   readonly nftVersion: string
 }
 
-/** Why the system refused; nothing was changed. */
+/** Why the system refused; nothing was changed, but after `timed-out`, when only `observe` tells. */
 export interface KernelError {
   readonly kind:
     | 'not-permitted'

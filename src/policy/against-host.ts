@@ -1,10 +1,9 @@
 import type { HostFacts, NetworkInterface } from '../host/host-facts.ts'
 import type { InterfaceName } from '../net/interface-name.ts'
 import { nearest } from '../base/suggest.ts'
-import { cidrContains } from '../net/cidr.ts'
+import { adminStandings, mayCountAsAdmin } from './admins.ts'
 import type { Diagnostic } from './diagnostic.ts'
-import type { Device, Identity, Placed, Policy } from './policy.ts'
-import { mayCountAsAdmin } from './safety.ts'
+import type { Device, Placed, Policy } from './policy.ts'
 
 /** What this policy says about a host that is not so, or that would not do what is meant. */
 export function checkAgainstHost(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
@@ -14,7 +13,7 @@ export function checkAgainstHost(policy: Policy, facts: HostFacts): readonly Dia
     ...checkEthernet(policy, facts),
     ...checkAdmins(policy, facts),
   ]
-  return diagnostics.sort((a, b) => a.place.start - b.place.start)
+  return diagnostics.toSorted((a, b) => a.place.start - b.place.start)
 }
 
 function checkInterfaces(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
@@ -34,10 +33,10 @@ function checkInterface(
   const { value: name, place } = entry
   const found = byName.get(name)
   if (found === undefined) {
-    const meant = nearest(name, byName.keys())
-    const have = [...byName.keys()].filter((other) => other !== 'lo').slice(0, 8)
+    const meant = nearest(name, namable(byName))
+    const have = namable(byName).slice(0, 8)
     const fix =
-      meant === undefined || meant === 'lo'
+      meant === undefined
         ? `this host has ${have.length === 0 ? 'lo only' : have.join(', ')}`
         : `did you mean ${meant}?`
     return [
@@ -60,6 +59,13 @@ function checkInterface(
         : 'a member of'
   const message = `${name} is ${part} ${master.name}: its packets arrive on ${master.name}, as far as rules can see`
   return [{ code: 'interface-has-master', severity: 'error', place, message, fix: `write ${master.name}` }]
+}
+
+/** Interfaces that packets are seen to arrive on. */
+function namable(byName: ReadonlyMap<InterfaceName, NetworkInterface>): readonly string[] {
+  return [...byName.values()]
+    .filter((entry) => entry.kind !== 'loopback' && entry.master === undefined)
+    .map((entry) => entry.name)
 }
 
 function checkMacs(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
@@ -124,57 +130,10 @@ function unrecognisable(device: Device): readonly Diagnostic[] {
   ]
 }
 
-/** Why a device counts as an admin on this host, or why not. */
-export type AdminStanding =
-  | { readonly counts: true; readonly because: 'unseen-allowed' | 'neighbour' | 'ssh-connection' }
-  | { readonly counts: false; readonly because: 'no-admin' | 'until' | 'never-seen' }
-
-/** An admin counts if this host has seen it as a neighbour or over SSH, or if it says `unseen: true`. */
-export function adminStanding(device: Device, facts: HostFacts): AdminStanding {
-  if (!device.admin) return { counts: false, because: 'no-admin' }
-  if (!mayCountAsAdmin(device)) return { counts: false, because: 'until' }
-  if (device.unseen) return { counts: true, because: 'unseen-allowed' }
-  const { identities } = device
-  if (identities.some((identity) => isSshPeer(identity, facts)))
-    return { counts: true, because: 'ssh-connection' }
-  if (identities.some((identity) => isNeighbour(identity, facts)))
-    return { counts: true, because: 'neighbour' }
-  return { counts: false, because: 'never-seen' }
-}
-
-function isSshPeer(identity: Identity, facts: HostFacts): boolean {
-  return facts.sshConnections.some(({ remote, mac }) => {
-    switch (identity.kind) {
-      case 'mac':
-        return identity.mac === mac
-      case 'address':
-        return cidrContains(identity.cidr, remote.address)
-      case 'bound':
-        return identity.mac === mac && cidrContains(identity.cidr, remote.address)
-      default:
-        return identity satisfies never
-    }
-  })
-}
-
-function isNeighbour(identity: Identity, facts: HostFacts): boolean {
-  return facts.neighbours.some(({ mac, address }) => {
-    switch (identity.kind) {
-      case 'mac':
-        return identity.mac === mac
-      case 'address':
-        return cidrContains(identity.cidr, address)
-      case 'bound':
-        return identity.mac === mac && cidrContains(identity.cidr, address)
-      default:
-        return identity satisfies never
-    }
-  })
-}
-
 function checkAdmins(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
   const able = policy.devices.filter(mayCountAsAdmin)
-  const unseen = able.filter((device) => !adminStanding(device, facts).counts)
+  const standing = adminStandings(facts)
+  const unseen = able.filter((device) => !standing(device).counts)
   const counted = able.length - unseen.length
   const wanted = policy.safety.admins
   if (counted >= wanted) return []

@@ -11,6 +11,7 @@ import { MAX_PLAIN_LENGTH } from './yaml/plain.ts'
 /** Examples that would be too long to print are only described on their page; here they are built. */
 const BUILT: { readonly [code: string]: () => string } = {
   'yaml-size': () => `admit: 1\n#${'x'.repeat(MAX_PLAIN_LENGTH)}\n`,
+  'too-many-problems': () => `devices: [${'x, '.repeat(1100)}]\ngrants: [${'x, '.repeat(1100)}]\n`,
   'too-many-until': () =>
     `devices:\n${Array.from({ length: 1001 }, (_, i) => `  d${i}: { address: 10.0.${i >> 8}.${i & 255}, until: 2099-01-01T00:00:00Z }\n`).join('')}`,
   'group-too-large': () => {

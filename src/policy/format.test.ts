@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { arbitraryPolicy, GENERATED_NOW, GENERATED_SERVICES } from '../../tests/support/policy-arbitrary.ts'
 import { withoutPlaces } from '../../tests/support/without-places.ts'
 import { formatPolicy } from './format.ts'

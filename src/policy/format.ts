@@ -1,7 +1,7 @@
 import { formatCidr } from '../net/cidr.ts'
 import { formatInstant } from './instant.ts'
 import type { Device, Grant, HostSettings, Identity, LogRate, Policy, PolicyTest, Target } from './policy.ts'
-import { formatServicePart } from './services.ts'
+import { formatServicePart } from './inline-service.ts'
 
 /**
  * The canonical text of a policy: every setting written, one line an entry, groups resolved to devices. Reading it

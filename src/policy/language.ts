@@ -1,6 +1,5 @@
 import type { JsonSchema } from './json-schema.ts'
 import { checkAudienceName, checkServiceName, mention, NAME_PATTERN } from './names.ts'
-import type { Placed } from './policy.ts'
 import * as scalars from './scalars.ts'
 import { serviceWord } from './service-word.ts'
 import type { Draft, Shape } from './shape.ts'
@@ -133,7 +132,6 @@ export type GrantDraft = Draft<typeof GRANT>
 export type SafetyDraft = Draft<typeof SAFETY>
 export type TestDraft = Draft<typeof TEST>
 export type PolicyDraft = Draft<typeof POLICY>
-export type MentionDraft = Placed<string>
 
 /** The whole file. */
 export const POLICY_SHAPE: Shape<PolicyDraft> = record('a policy', POLICY)

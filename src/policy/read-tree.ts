@@ -48,8 +48,7 @@ export function readTree(text: string, parsed: ParsedYaml, options: ReadOptions)
       'begin it with `admit: 1`, or let `admit init` write it',
     )
   }
-  const diagnostics = [...reading.diagnostics].sort((a, b) => a.place.start - b.place.start)
-  return { policy: reading.errors > 0 ? undefined : policy, diagnostics }
+  return { policy: reading.errors > 0 ? undefined : policy, diagnostics: reading.diagnostics() }
 }
 
 function resolve(draft: PolicyDraft, options: ReadOptions, reading: Reading): Policy {

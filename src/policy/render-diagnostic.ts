@@ -1,8 +1,7 @@
 import { characterWidth } from '../base/display-width.ts'
+import type { Place } from '../base/place.ts'
 import { printable } from '../base/terminal.ts'
 import type { Diagnostic, Severity } from './diagnostic.ts'
-import type { Lines } from './yaml/lines.ts'
-import { linesOf } from './yaml/lines.ts'
 
 /** The file that diagnostics are about. */
 export interface Source {
@@ -12,7 +11,9 @@ export interface Source {
 }
 
 /** Colours parts of the output; the default leaves them plain. */
-export type Paint = (part: Severity | 'gutter' | 'fix', text: string) => string
+export type Paint = (colour: 'red' | 'yellow' | 'cyan' | 'dim', text: string) => string
+
+const COLOURS = { error: 'red', warning: 'yellow' } as const
 
 const TAB = '    '
 /** Columns of a line that are shown; longer ones are cut around the caret. */
@@ -24,46 +25,48 @@ const BEFORE = 40
 export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   source: Source,
-  paint: Paint = (_part, text) => text,
+  paint: Paint = plain,
 ): string {
   if (diagnostics.length === 0) return ''
-  const lines = linesOf(source.text)
-  const blocks = diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, source.file, lines, paint))
-  return `${blocks.join('\n')}\n${summary(diagnostics)}\n`
+  const blocks = diagnostics.map((diagnostic) =>
+    renderDiagnostic(diagnostic, source.file, source.text, paint),
+  )
+  return `${blocks.join('\n\n')}\n\n${summary(diagnostics)}\n`
 }
 
-/** One diagnostic: `FILE:LINE:COLUMN: error: MESSAGE [CODE]`, the line, the caret, the fix. */
+/**
+ * One diagnostic: `FILE:LINE:COLUMN: error: MESSAGE [CODE]`, the line, the caret, the fix; without a line end after
+ * it. `text` is the whole file.
+ */
 export function renderDiagnostic(
   diagnostic: Diagnostic,
   file: string,
-  lines: Lines,
-  paint: Paint = (_part, text) => text,
+  text: string,
+  paint: Paint = plain,
 ): string {
   const { place, severity, code, message, fix } = diagnostic
+  const colour = COLOURS[severity]
   const position = place.line === 0 ? '' : `:${place.line}:${place.column}`
-  const head = `${printable(file)}${position}: ${paint(severity, severity)}: ${printable(message)} [${code}]\n`
-  const tail = `${paint('fix', '  fix:')} ${printable(fix)}\n`
-  if (place.line === 0) return head + tail
-  const { shown, before, width } = excerpt(lines.line(place.line), place.column - 1, place.end - place.start)
+  const head = `${printable(file)}${position}: ${paint(colour, severity)}: ${printable(message)} [${code}]`
+  const tail = `  ${paint('cyan', 'fix:')} ${printable(fix)}`
+  if (place.line === 0) return `${head}\n${tail}`
+  const { shown, before, width } = excerpt(text, place)
   const number = String(place.line)
-  const gutter = ' '.repeat(number.length)
-  return (
-    head +
-    `${paint('gutter', `  ${number} |`)} ${shown}\n` +
-    `${paint('gutter', `  ${gutter} |`)} ${' '.repeat(before)}${paint(severity, '^'.repeat(width))}\n` +
-    tail
-  )
+  const line = `${paint('dim', `  ${number} |`)} ${shown}`
+  const carets = `${' '.repeat(before)}${paint(colour, '^'.repeat(width))}`
+  return `${head}\n${line}\n${paint('dim', `  ${' '.repeat(number.length)} |`)} ${carets}\n${tail}`
 }
 
-/** Diagnostics as plain data, for `--json`. */
-export function diagnosticsToJson(
-  diagnostics: readonly Diagnostic[],
-  file: string,
-): readonly DiagnosticJson[] {
-  return diagnostics.map(({ code, severity, place, message, fix }) => {
-    const { path, line, column } = place
-    return { code, severity, file, path, line, column, message, fix }
-  })
+function plain(_colour: string, text: string): string {
+  return text
+}
+
+/** A diagnostic as plain data, for `--json`. */
+export function diagnosticJson(diagnostic: Diagnostic, file: string, text: string): DiagnosticJson {
+  const { code, severity, place, message, fix } = diagnostic
+  const { path, line, column } = place
+  const shown = line === 0 ? '' : excerpt(text, place).shown
+  return { code, severity, file, path, line, column, excerpt: shown, message, fix }
 }
 
 export interface DiagnosticJson {
@@ -76,6 +79,8 @@ export interface DiagnosticJson {
   readonly line: number
   /** 1-based, in UTF-16 units. */
   readonly column: number
+  /** The line as a terminal may show it, cut where it is long. */
+  readonly excerpt: string
   readonly message: string
   readonly fix: string
 }
@@ -91,8 +96,12 @@ function count(number: number, word: string): string | undefined {
   return number === 0 ? undefined : `${number} ${word}${number === 1 ? '' : 's'}`
 }
 
-/** The line as it is shown, the columns before the caret, and how many carets. `at` and `length` are UTF-16 units. */
-function excerpt(line: string, at: number, length: number): { shown: string; before: number; width: number } {
+/** The line as it is shown, the columns before the caret, and how many carets. */
+function excerpt(text: string, place: Place): { shown: string; before: number; width: number } {
+  const lineStart = place.start - place.column + 1
+  const line = text.slice(lineStart, lineEnd(text, place.start))
+  const at = place.column - 1
+  const length = place.end - place.start
   // Only the neighbourhood is looked at: a line may have ten million characters.
   const from = Math.max(0, at - 4 * WINDOW)
   const to = Math.min(line.length, at + 4 * WINDOW)
@@ -114,13 +123,19 @@ function excerpt(line: string, at: number, length: number): { shown: string; bef
   return { shown, before: columns(kept) + (cutLeft ? 1 : 0), width }
 }
 
+function lineEnd(text: string, offset: number): number {
+  const next = text.indexOf('\n', offset)
+  const end = next < 0 ? text.length : next
+  return text.charAt(end - 1) === '\r' ? end - 1 : end
+}
+
 interface Cell {
   readonly text: string
   readonly width: number
 }
 
 function cells(text: string): readonly Cell[] {
-  return [...text].map((character) => {
+  return Array.from(text, (character) => {
     if (character === '\t') return { text: TAB, width: TAB.length }
     const safe = printable(character)
     return { text: safe, width: safe === character ? characterWidth(character) : safe.length }
@@ -141,5 +156,5 @@ function takeFirst(some: readonly Cell[], room: number): readonly Cell[] {
 }
 
 function takeLast(some: readonly Cell[], room: number): readonly Cell[] {
-  return [...takeFirst([...some].reverse(), room)].reverse()
+  return takeFirst(some.toReversed(), room).toReversed()
 }

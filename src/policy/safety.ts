@@ -1,18 +1,11 @@
 import type { Place } from '../base/place.ts'
+import { mayCountAsAdmin } from './admins.ts'
 import type { SafetyDraft } from './language.ts'
 import type { Device, Safety } from './policy.ts'
 import type { Reading } from './reading.ts'
 
 /** What holds where `safety:` says nothing. */
 export const DEFAULT_SAFETY: Safety = { admins: 2, confirm: 60 }
-
-/**
- * A device that may count as an admin: its time never runs out. Whether it really counts, that is, whether this host
- * has seen it, needs host facts.
- */
-export function mayCountAsAdmin(device: Device): boolean {
-  return device.admin && device.until === undefined
-}
 
 /** `whole`: all devices were readable, so that their admins can be counted. */
 export function resolveSafety(

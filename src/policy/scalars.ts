@@ -67,7 +67,8 @@ function macRefusal(mac: MacAddress): { code: DiagnosticCode; message: string; f
   }
 }
 
-const ADDRESS_PATTERN = '^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$'
+const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const ADDRESS_PATTERN = `^(${OCTET}(\\.${OCTET}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(/(0|[1-9][0-9]{0,2}))?$`
 const ADDRESS_SCHEMA = { type: 'string', pattern: ADDRESS_PATTERN }
 
 /** An address or network that packets can come from. */
@@ -116,11 +117,17 @@ function badAddress(text: string, error: string): { code: DiagnosticCode; messag
       fix,
     }
   }
-  return {
-    code: 'bad-address',
-    message: `"${text}" is not an address: ${error}`,
-    fix: 'write an address such as 192.0.2.7, or a network such as 2001:db8:1::/64',
+  return { code: 'bad-address', message: `"${text}" is not an address: ${error}`, fix: addressFix(text) }
+}
+
+function addressFix(text: string): string {
+  const [address, zone] = text.split('%', 2)
+  if (zone !== undefined) return `write ${address}, and on: ${zone} in the grant`
+  if (/[g-z]/i.test(text) && !text.includes(':')) {
+    return 'write the address itself: a name server must not decide who comes in'
   }
+  if (text.includes('/')) return 'write a network such as 192.0.2.0/24 or 2001:db8:1::/64'
+  return 'write an address such as 192.0.2.7 or 2001:db8:1::7'
 }
 
 /** Multicast, broadcast, loopback and the unspecified address: the kernel drops them as martians, or they never are senders. */
@@ -190,7 +197,7 @@ export const note: Shape<Placed<string>> = scalar(
   'a text',
   { type: ['string', 'number', 'boolean'], maxLength: NOTE_LIMIT },
   ({ text }) => {
-    if ([...text].length <= NOTE_LIMIT) return { value: text }
+    if (text.length <= NOTE_LIMIT) return { value: text }
     return {
       code: 'note-too-long',
       message: `a note has at most ${NOTE_LIMIT} characters`,
@@ -246,13 +253,11 @@ export const duration: Shape<Placed<number>> = scalar(
 export const adminCount: Shape<Placed<number>> = scalar(
   'a whole number such as 2',
   { type: 'integer', minimum: 0, maximum: 1000 },
-  ({ text }) => {
-    if (/^(0|[1-9][0-9]{0,3})$/.test(text) && Number(text) <= 1000) return { value: Number(text) }
-    return {
-      code: 'bad-number',
-      message: `"${text}" is not a whole number from 0 to 1000`,
-      fix: 'write 2, unless you know why not',
-    }
+  ({ text, style }) => {
+    const whole = /^(0|[1-9][0-9]{0,3})$/.test(text) && Number(text) <= 1000
+    if (whole && style === 'plain') return { value: Number(text) }
+    const fix = whole ? `write ${text} without quotes` : 'write 2, unless you know why not'
+    return { code: 'bad-number', message: `"${text}" is not a whole number from 0 to 1000`, fix }
   },
 )
 

@@ -1,8 +1,6 @@
-import type { Port } from '../net/port.ts'
-import { parsePort } from '../net/port.ts'
-import type { PlainProtocol, PortProtocol } from '../net/protocol.ts'
-import { PLAIN_PROTOCOLS, PORT_PROTOCOLS } from '../net/protocol.ts'
+import { PLAIN_PROTOCOLS } from '../net/protocol.ts'
 import { BUILT_IN_NAMES, builtInService } from './built-in-services.ts'
+import { formatServicePart, isPlainProtocol, parseInlineService } from './inline-service.ts'
 import type { Placed, Service, ServicePart, Target } from './policy.ts'
 import type { Reading } from './reading.ts'
 import type { Named } from './shape.ts'
@@ -48,7 +46,7 @@ export function serviceBook(
 
   function partsOf(word: Placed<string>): readonly ServicePart[] | undefined {
     const text = word.value
-    if (text.includes('/')) return inlinePart(word, reading)
+    if (text.includes('/') || isPlainProtocol(text)) return inline(word)
     if (text === 'everything') {
       reading.error(
         'everything-in-service',
@@ -58,8 +56,6 @@ export function serviceBook(
       )
       return undefined
     }
-    const plain = PLAIN_PROTOCOLS.find((candidate) => candidate === text)
-    if (plain !== undefined) return [{ kind: 'protocol', protocol: plain }]
     const own = byName.get(text)
     if (own === undefined) return builtInService(text) ?? system?.get(text) ?? unknown(word)
     if (open.includes(text)) {
@@ -84,9 +80,16 @@ export function serviceBook(
     return ownParts(own)
   }
 
+  function inline(word: Placed<string>): readonly ServicePart[] | undefined {
+    const parsed = parseInlineService(word.value)
+    if (parsed.ok) return parsed.value
+    reading.error(parsed.error.code, word.place, parsed.error.message, parsed.error.fix)
+    return undefined
+  }
+
   function unknown(word: Placed<string>): readonly ServicePart[] | undefined {
     const text = word.value
-    if (/^[0-9]/.test(text)) return inlinePart(word, reading)
+    if (/^[0-9]/.test(text)) return inline(word)
     const known = [
       'everything',
       ...BUILT_IN_NAMES,
@@ -95,23 +98,14 @@ export function serviceBook(
       ...(system?.keys() ?? []),
     ]
     const meant = mistakenService(text) ?? reading.suggest(text, known)
-    if (meant !== undefined) {
-      reading.error('unknown-service', word.place, `there is no service "${text}"`, `did you mean ${meant}?`)
-    } else if (system === undefined) {
-      const message = `"${text}" is not a service of this policy, and this host has no list of services (/etc/services)`
-      reading.error(
-        'no-service-list',
-        word.place,
-        message,
-        'install the package netbase, or write the port, such as 8080/tcp',
-      )
+    const port = 'write the port, such as 8080/tcp'
+    if (system === undefined && mistakenService(text) === undefined) {
+      const message = `"${text}" is none of the services that this policy or admit knows, and this host has no list of them (/etc/services)`
+      const or = meant === undefined ? '' : `; or did you mean ${meant}?`
+      reading.error('no-service-list', word.place, message, `install the package netbase, or ${port}${or}`)
     } else {
-      reading.error(
-        'unknown-service',
-        word.place,
-        `there is no service "${text}"`,
-        'define it under services:, or write the port, such as 8080/tcp',
-      )
+      const fix = meant === undefined ? `define it under services:, or ${port}` : `did you mean ${meant}?`
+      reading.error('unknown-service', word.place, `there is no service "${text}"`, fix)
     }
     return undefined
   }
@@ -139,67 +133,6 @@ export function serviceBook(
   }
 }
 
-/** `PORT/PROTOCOL` or `FROM-TO/PROTOCOL`. */
-function inlinePart(word: Placed<string>, reading: Reading): readonly ServicePart[] | undefined {
-  const text = word.value
-  const slash = text.indexOf('/')
-  const ports = slash < 0 ? text : text.slice(0, slash)
-  const protocol = PORT_PROTOCOLS.find((candidate) => candidate === text.slice(slash + 1))
-  const bounds = ports.split('-')
-  if (
-    slash < 0 ||
-    protocol === undefined ||
-    bounds.length > 2 ||
-    bounds.some((bound) => !/^\d+$/.test(bound))
-  ) {
-    reading.error('bad-service', word.place, `"${text}" is not PORT/PROTOCOL`, portFix(text))
-    return undefined
-  }
-  const [from, to] = bounds.map(parsePort)
-  const bad = [from, to].find((bound) => bound?.ok === false)
-  if (from?.ok !== true || (to !== undefined && !to.ok)) {
-    const zero = bounds.some((bound) => Number(bound) === 0)
-    const message = bad?.ok === false ? `"${text}": ${bad.error}` : `"${text}" is not PORT/PROTOCOL`
-    reading.error(
-      zero ? 'port-zero' : 'bad-service',
-      word.place,
-      message,
-      'write a port from 1 to 65535, such as 22/tcp',
-    )
-    return undefined
-  }
-  return rangePart(word, protocol, from.value, to?.value ?? from.value, reading)
-}
-
-function rangePart(
-  word: Placed<string>,
-  protocol: PortProtocol,
-  from: Port,
-  to: Port,
-  reading: Reading,
-): readonly ServicePart[] | undefined {
-  if (from <= to) return [{ kind: 'ports', protocol, from, to }]
-  reading.error(
-    'bad-service',
-    word.place,
-    `the range ${word.value} ends before it begins`,
-    `write ${to}-${from}/${protocol}`,
-  )
-  return undefined
-}
-
-function portFix(text: string): string {
-  const port = /\d{1,5}/.exec(text)?.[0]
-  const range = /^(\d{1,5})[-:](\d{1,5})/.exec(text)
-  const protocol = /tcp|udp|sctp/i.exec(text)?.[0].toLowerCase()
-  if (/^(tcp|udp)\+(tcp|udp)\//i.test(text) || /\/(tcp|udp)[+,&|]/i.test(text)) {
-    return `write a list: [${port ?? 53}/tcp, ${port ?? 53}/udp]`
-  }
-  if (range !== null) return `write ${range[1]}-${range[2]}/${protocol ?? 'tcp'}`
-  if (port !== undefined) return `write ${port}/${protocol ?? 'tcp'}`
-  return 'write it like 22/tcp or 6000-6010/udp'
-}
-
 /** What people write for it elsewhere. */
 function mistakenService(text: string): string | undefined {
   const elsewhere = new Map([
@@ -225,18 +158,8 @@ function withoutRepeats(parts: readonly ServicePart[]): readonly ServicePart[] {
   })
 }
 
-/** A part as the policy language writes it. */
-export function formatServicePart(part: ServicePart): string {
-  switch (part.kind) {
-    case 'ports':
-      return part.from === part.to
-        ? `${part.from}/${part.protocol}`
-        : `${part.from}-${part.to}/${part.protocol}`
-    case 'protocol':
-      return part.protocol satisfies PlainProtocol
-    case 'ping':
-      return 'ping'
-    default:
-      return part satisfies never
-  }
+/** The parts of a service that needs no name, such as `8080/tcp` or `esp`; undefined for every other word. */
+export function inlineService(word: string): readonly ServicePart[] | undefined {
+  const parsed = parseInlineService(word)
+  return parsed.ok ? parsed.value : undefined
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { accessSync, constants, statSync } from 'node:fs'
 
 /** How to run a program. Its environment is always `LC_ALL=C TZ=UTC` and a plain PATH, whatever the caller's is. */
 export interface CommandOptions {
@@ -41,11 +42,12 @@ const ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC', PATH: PROGRAM_FOLDERS.join(':') }
 
 /** Where a program is, by name in the fixed folders or by absolute path; undefined where it is not or may not run. */
 export function findProgram(name: string): string | undefined {
+  if (!name.startsWith('/') && name.includes('/')) return undefined
   const candidates = name.startsWith('/') ? [name] : PROGRAM_FOLDERS.map((folder) => `${folder}/${name}`)
   return candidates.find((path) => {
     try {
       accessSync(path, constants.X_OK)
-      return true
+      return statSync(path).isFile()
     } catch {
       return false
     }
@@ -57,8 +59,9 @@ export const runCommand: RunCommand = (program, args, options = {}) => {
   const path = findProgram(program)
   if (path === undefined) return Promise.resolve({ kind: 'missing', program })
   const { stdin = '', timeout = 30_000, maxOutput = 256 * 1024 * 1024 } = options
+  const [child, reason] = start(path, args)
+  if (child === undefined) return Promise.resolve({ kind: 'failed', program, reason })
   return new Promise((resolve) => {
-    const child = spawn(path, args, { env: ENVIRONMENT, stdio: 'pipe', shell: false })
     let timedOut = false
     let truncated = false
     const stop = (): void => {
@@ -94,6 +97,18 @@ export const runCommand: RunCommand = (program, args, options = {}) => {
     child.stdin.on('error', () => {})
     child.stdin.end(stdin)
   })
+}
+
+/** `spawn` throws for what can be no argument (a NUL in it), and tells the rest by events. */
+function start(
+  path: string,
+  args: readonly string[],
+): readonly [ChildProcessWithoutNullStreams, string] | readonly [undefined, string] {
+  try {
+    return [spawn(path, args, { env: ENVIRONMENT, stdio: 'pipe', shell: false }), '']
+  } catch (error) {
+    return [undefined, error instanceof Error ? error.message : String(error)]
+  }
 }
 
 function collect(stream: NodeJS.ReadableStream, limit: number, onFull: () => void): () => string {

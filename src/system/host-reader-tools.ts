@@ -1,26 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { Reading } from '../host/reading.ts'
-
-/** How a finished command ended. `code` is null where a signal ended it. */
-export interface RunOutcome {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-  readonly timedOut: boolean
-  /** The program is not installed. */
-  readonly missing?: boolean
-}
-
-/** Runs one command to its end, without a shell; `timeout` in milliseconds. Rejects only on a bug. */
-export type Run = (
-  name: string,
-  args: readonly string[],
-  options?: { readonly stdin?: string; readonly timeout?: number },
-) => Promise<RunOutcome>
+import type { CommandResult, RunCommand } from './command.ts'
 
 /** One reading of the host under way: how to run commands, and what could not be read so far. */
 export interface Reader {
-  readonly run: Run
+  readonly run: RunCommand
   readonly notes: string[]
 }
 
@@ -45,18 +29,26 @@ export async function ask<T>(
   })
   const problem = problemOf(outcome, expectFailures)
   if (problem !== undefined) reader.notes.push(`\`${[name, ...args].join(' ')}\`: ${problem}`)
-  const reading = read(outcome.stdout)
+  const reading = read(outcome.kind === 'ran' ? outcome.stdout : '')
   // Output that was cut off is not JSON any more; the first note says why.
   if (problem === undefined) reader.notes.push(...reading.notes)
   return reading.value
 }
 
-function problemOf(outcome: RunOutcome, expectFailures: boolean): string | undefined {
-  if (outcome.missing === true) return 'the program is not installed; what it tells stays unknown'
-  if (outcome.timedOut) return `no answer within ${PATIENCE / 1000} s; what it tells stays unknown`
-  if (outcome.code === 0 || expectFailures) return undefined
-  const said = outcome.stderr.trim().split('\n')[0] ?? ''
-  return said === '' ? `it failed with exit code ${outcome.code ?? 'none'}` : said
+function problemOf(outcome: CommandResult, expectFailures: boolean): string | undefined {
+  switch (outcome.kind) {
+    case 'missing':
+      return 'the program is not installed; what it tells stays unknown'
+    case 'failed':
+      return `it could not be started: ${outcome.reason}`
+    case 'ran':
+      if (outcome.timedOut) return `no answer within ${PATIENCE / 1000} s; what it tells stays unknown`
+      if (outcome.truncated) return 'its output is too long and was cut off; what it tells stays unknown'
+      if (outcome.code === 0 || expectFailures) return undefined
+      return outcome.stderr.trim().split('\n')[0] || `it failed with exit code ${outcome.code ?? 'none'}`
+    default:
+      return outcome satisfies never
+  }
 }
 
 /** The text of a small system file, or undefined where it is not there or may not be read. */

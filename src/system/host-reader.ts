@@ -5,9 +5,10 @@ import { findOtherFirewalls } from '../host/read-firewalls.ts'
 import { LINK_QUESTIONS, readLinks } from '../host/read-links.ts'
 import { readNextHops } from '../host/read-routes.ts'
 import { listenersOf } from '../host/read-sockets.ts'
+import type { RunCommand } from './command.ts'
 import { readChains, readForwarding } from './host-reader-netfilter.ts'
 import { connectionsOf, readSshSockets } from './host-reader-ssh.ts'
-import type { Reader, Run } from './host-reader-tools.ts'
+import type { Reader } from './host-reader-tools.ts'
 import { ask } from './host-reader-tools.ts'
 
 /**
@@ -22,7 +23,7 @@ export type HostPart = 'sockets' | 'firewalls'
  * quote the system's text (print them through `printable()`).
  */
 export async function readHostFacts(
-  run: Run,
+  run: RunCommand,
   parts: readonly HostPart[] = ['sockets', 'firewalls'],
 ): Promise<{ readonly facts: HostFacts; readonly notes: readonly string[] }> {
   const reader: Reader = { run, notes: [] }

@@ -1,6 +1,7 @@
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
+import { identifier } from '../backends/nftables/names.ts'
 import { readJson } from '../backends/nftables/read-json.ts'
 import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
 import type { Capabilities, Kernel, KernelError } from '../kernel/kernel.ts'
@@ -48,11 +49,12 @@ export class NftKernel implements Kernel {
   }
 
   async observe(table: TableRef): Promise<Result<Table | undefined, KernelError>> {
-    const output = await this.#nft(['-j', '-n', 'list', 'table', table.family, table.name])
+    // nft joins its arguments and parses them as one text: a name is checked before it becomes one.
+    const output = await this.#nft(['-j', '-n', 'list', 'table', table.family, identifier(table.name)])
     if (!output.ok) return output.error.kind === 'not-found' ? ok(undefined) : output
     const read = readJson(output.value.stdout)
     if (!read.ok) return fail(unreadable(read.error, output.value.stdout))
-    const strange = read.value.unread.find((item) => item.decides)
+    const strange = read.value.unread.find((item) => item.weight !== 'detail')
     if (strange !== undefined) {
       const where = printable(`${table.family} ${table.name}`)
       return fail(unreadable(`the table ${where} holds something that admit did not make`, strange.what))
@@ -105,7 +107,11 @@ export class NftKernel implements Kernel {
 export function classify(output: CommandOutput): KernelError {
   const detail = printableLines(output.stderr)
   const error = (kind: KernelError['kind'], message: string): KernelError => ({ kind, message, detail })
-  if (output.timedOut) return error('timed-out', 'nft did not answer in time and was stopped')
+  if (output.timedOut)
+    return error(
+      'timed-out',
+      'nft did not answer in time and was stopped: `admit status` tells what holds now',
+    )
   if (output.truncated) return error('too-large', 'nft printed more than admit is willing to read')
   const reason = firstError(output.stderr)
   if (/Operation not permitted|Permission denied|you must be root/.test(output.stderr)) {

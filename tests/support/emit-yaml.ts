@@ -43,9 +43,9 @@ function isList(value: Plain): value is readonly Plain[] {
   return Array.isArray(value)
 }
 
-/** Truth values and the version are read from plain scalars only. */
+/** Truth values and numbers are read from plain scalars only. */
 function scalar(text: string, style: YamlStyle): string {
-  if (text === 'true' || text === 'false' || text === '1') return text
+  if (/^(true|false|[0-3])$/.test(text)) return text
   const simple = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}_./-]*(:[\p{L}\p{N}_./-]+)*$/u.test(text)
   if (style.quote === 'plain' && simple) return text
   if (style.quote === 'single' && /^[\p{L}\p{M}\p{N}\p{P}\p{S}]*$/u.test(text))

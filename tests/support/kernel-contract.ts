@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
+import * as fc from 'fast-check'
 import type { Result } from '../../src/base/result.ts'
 import { InternalError } from '../../src/base/internal-error.ts'
 import type { Kernel, KernelError } from '../../src/kernel/kernel.ts'
@@ -8,6 +9,7 @@ import type { FieldName } from '../../src/ruleset/fields.ts'
 import { normaliseTable } from '../../src/ruleset/normalise.ts'
 import type { Element, SetName, Table } from '../../src/ruleset/ruleset.ts'
 import type { Operation } from '../../src/ruleset/transaction.ts'
+import { arbitraryTable } from './arbitrary-table.ts'
 import {
   ACCEPT,
   DROP,
@@ -69,6 +71,17 @@ function tableLaws(kernel: Kernel): void {
       done(await kernel.apply(diffTable(value(await kernel.observe(TABLE)), wanted)))
       assert.deepEqual(await observed(kernel), normaliseTable(wanted))
     }
+  })
+
+  it('gets from any table to any other, and to its like', async () => {
+    const numRuns = process.env['ADMIT_LONG'] === undefined ? 20 : 300
+    const property = fc.asyncProperty(arbitraryTable(), async (wanted) => {
+      const before = value(await kernel.observe(TABLE))
+      done(await kernel.apply(diffTable(before, wanted)))
+      assert.deepEqual(await observed(kernel), normaliseTable(wanted))
+      assert.deepEqual(diffTable(value(await kernel.observe(TABLE)), wanted).operations, [])
+    })
+    await fc.assert(property, { numRuns })
   })
 
   it('changes nothing when a transaction fails at its end', async () => {
@@ -162,6 +175,15 @@ function elementLaws(kernel: Kernel): void {
     assert.deepEqual(await elements(kernel, 'a.mac-until'), [after])
     refused(await apply(kernel, add('a.mac-until', UNTIL, before)), 'rejected')
     assert.deepEqual(await elements(kernel, 'a.mac-until'), [after])
+  })
+
+  it('deletes and replaces a range that is one moment, as an `until` long past makes it', async () => {
+    const past: Element = [one(1), one(1767225600)]
+    const next: Element = [one(1), range(1767225601, 1798750800)]
+    done(await apply(kernel, { kind: 'add-table' }, addSet(set('a.mac-until', UNTIL, true, past))))
+    assert.deepEqual(await elements(kernel, 'a.mac-until'), [past])
+    done(await apply(kernel, remove('a.mac-until', UNTIL, past), add('a.mac-until', UNTIL, next)))
+    assert.deepEqual(await elements(kernel, 'a.mac-until'), [next])
   })
 
   it('replaces a range of addresses by one that overlaps it', async () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { InternalError } from '../../src/base/internal-error.ts'
 import { macFromNumber } from '../../src/net/mac-address.ts'
 import type { Policy } from '../../src/policy/policy.ts'
@@ -214,15 +214,11 @@ function deviceSeed(options: PolicyArbitraryOptions): fc.Arbitrary<DeviceSeed> {
 function servicePart(): fc.Arbitrary<string> {
   const port = fc.oneof(fc.constantFrom(22, 53, 80, 443, 8080), fc.integer({ min: 1, max: 65535 }))
   const protocol = fc.constantFrom('tcp', 'udp', 'sctp')
-  const single = fc.tuple(port, protocol).map(([number, name]) => `${number}/${name}`)
+  const one = fc.tuple(port, protocol).map(([number, name]) => `${number}/${name}`)
   const range = fc
     .tuple(port, fc.nat(1000), protocol)
     .map(([from, more, name]) => `${from}-${Math.min(65535, from + more)}/${name}`)
-  return fc.oneof(
-    single,
-    range,
-    fc.constantFrom('ping', 'esp', 'gre', 'ssh', 'https', 'ipsec', 'mail', 'sip'),
-  )
+  return fc.oneof(one, range, fc.constantFrom('ping', 'esp', 'gre', 'ssh', 'https', 'ipsec', 'mail', 'sip'))
 }
 
 function targets(): fc.Arbitrary<(string | number)[]> {

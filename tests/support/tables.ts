@@ -50,8 +50,8 @@ export function bits(
   return { kind: 'bits', field, mask, test, value }
 }
 
-export function verdict(verdict: Verdict): Statement {
-  return { kind: 'verdict', verdict }
+export function verdict(given: Verdict): Statement {
+  return { kind: 'verdict', verdict: given }
 }
 
 export const ACCEPT = verdict({ kind: 'accept' })

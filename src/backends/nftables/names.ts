@@ -54,10 +54,7 @@ const IGMP_TYPES = {
   'membership-report-v3': 0x22,
 }
 
-/**
- * Names of /etc/protocols that nft prints; anything else is read and written as a number. nft itself knows those
- * that policies lead to, icmpv6 among them, but ipv6-icmp only where /etc/protocols is installed.
- */
+/** The protocols that nft itself knows by name: these can be written where /etc/protocols is not installed. */
 const PROTOCOLS = {
   icmp: 1,
   igmp: 2,
@@ -68,25 +65,39 @@ const PROTOCOLS = {
   esp: 50,
   ah: 51,
   icmpv6: 58,
-  'ipv6-icmp': 58,
-  ospf: 89,
-  pim: 103,
-  vrrp: 112,
+  comp: 108,
   sctp: 132,
   udplite: 136,
+}
+
+/** Names that nft prints where /etc/protocols is installed; admit reads them and always asks for numbers (`nft -n`). */
+const LISTED_PROTOCOLS = {
+  ip: 0,
+  ipencap: 4,
+  ipv6: 41,
+  'ipv6-icmp': 58,
+  eigrp: 88,
+  ospf: 89,
+  pim: 103,
+  ipcomp: 108,
+  vrrp: 112,
+  l2tp: 115,
 }
 
 const NUMBER_OF_NAME: Partial<Record<FieldType, Readonly<Record<string, number>>>> = {
   icmp_type: ICMP_TYPES,
   icmpv6_type: ICMPV6_TYPES,
   igmp_type: IGMP_TYPES,
-  inet_proto: PROTOCOLS,
+  inet_proto: { ...PROTOCOLS, ...LISTED_PROTOCOLS },
   ct_dir: DIRECTION,
   nfproto: NFPROTO,
 }
 
 const NAME_OF_NUMBER = new Map(
-  Object.entries(NUMBER_OF_NAME).map(([type, names]) => [type, firstNames(names)] as const),
+  Object.entries({ ...NUMBER_OF_NAME, inet_proto: PROTOCOLS }).map(([type, names]) => [
+    type,
+    firstNames(names),
+  ]),
 )
 
 /** The number behind a symbolic name such as `echo-request`, or undefined. */

@@ -37,10 +37,20 @@ export function readJson(json: unknown): Result<ReadRuleset, string> {
   if (!parsed.ok) return parsed
   const objects = isRecord(parsed.value) ? arrayOf(parsed.value['nftables']) : undefined
   if (objects === undefined) return fail('this is not the JSON of nft: there is no list `nftables`')
+  try {
+    return ok(readObjects(objects))
+  } catch (error) {
+    // Writing an opaque match's text is the one thing here that goes as deep as the JSON does.
+    if (error instanceof RangeError) return fail('this is not the JSON of nft: it is nested too deeply')
+    throw error
+  }
+}
+
+function readObjects(objects: readonly unknown[]): ReadRuleset {
   const drafts = new Map<string, TableDraft>()
   const unread: Unread[] = []
   for (const object of objects) readObject(object, drafts, unread)
-  return ok({ ruleset: { tables: [...drafts.values()].map((draft) => finish(draft, unread)) }, unread })
+  return { ruleset: { tables: [...drafts.values()].map((draft) => finish(draft, unread)) }, unread }
 }
 
 function parseText(text: string): Result<unknown, string> {
@@ -57,6 +67,8 @@ interface TableDraft {
   readonly family: TableFamily
   readonly name: string
   readonly sets: Map<string, SetDraft>
+  /** Names of sets and maps that could not be read whole. */
+  readonly lost: Set<string>
   readonly chains: Map<string, { readonly base?: BaseChain; readonly rules: JsonRecord[] }>
 }
 
@@ -75,27 +87,45 @@ function readObject(object: unknown, drafts: Map<string, TableDraft>, unread: Un
   const family = isRecord(body) ? textOf(body, 'family') : undefined
   const name = isRecord(body) ? textOf(body, kind === 'table' ? 'name' : 'table') : undefined
   if (!isRecord(body) || family === undefined || name === undefined || !FAMILIES.has(family)) {
-    unread.push(unreadItem('', object, true))
+    unread.push(unreadItem('', object, 'decides'))
     return
   }
   const draft = tableDraft(drafts, family as TableFamily, name)
   if (kind === 'table') {
-    if ('flags' in body || 'comment' in body) unread.push(unreadItem(`${family} ${name}`, object, false))
+    if ('flags' in body || 'comment' in body) unread.push(unreadItem(`${family} ${name}`, object, 'detail'))
     return
   }
   const understood =
     (kind === 'set' && readSet(body, draft, unread)) ||
     (kind === 'chain' && readChain(body, draft)) ||
     (kind === 'rule' && draft.chains.get(String(body['chain']))?.rules.push(body) !== undefined)
-  if (!understood)
-    unread.push(unreadItem(`${family} ${name}`, object, kind !== 'counter' && kind !== 'element'))
+  if (understood) return
+  if (kind === 'set' || kind === 'map') draft.lost.add(String(body['name']))
+  const weight = kind !== undefined && NAMED_OBJECTS.has(kind) ? 'object' : 'decides'
+  unread.push(unreadItem(`${family} ${name}`, object, weight))
 }
+
+/** Objects that do nothing but by a rule that names them. */
+const NAMED_OBJECTS: ReadonlySet<string> = new Set([
+  'set',
+  'map',
+  'element',
+  'flowtable',
+  'counter',
+  'quota',
+  'limit',
+  'synproxy',
+  'ct helper',
+  'ct timeout',
+  'ct expectation',
+  'secmark',
+])
 
 function tableDraft(drafts: Map<string, TableDraft>, family: TableFamily, name: string): TableDraft {
   const key = `${family} ${name}`
   const known = drafts.get(key)
   if (known !== undefined) return known
-  const draft: TableDraft = { family, name, sets: new Map(), chains: new Map() }
+  const draft: TableDraft = { family, name, sets: new Map(), lost: new Set(), chains: new Map() }
   drafts.set(key, draft)
   return draft
 }
@@ -146,8 +176,8 @@ function readSet(body: JsonRecord, draft: TableDraft, unread: Unread[]): boolean
     elements.push(element)
   }
   if (changing) {
-    const { elem, ...rest } = body
-    unread.push(unreadItem(`${draft.family} ${draft.name}`, { set: rest }, false))
+    const rest = { ...body, elem: undefined }
+    unread.push(unreadItem(`${draft.family} ${draft.name}`, { set: rest }, 'detail'))
   }
   const set: SetDraft = {
     ...definition,
@@ -190,15 +220,17 @@ function nftType(type: FieldType): string {
   return type === 'nfproto' ? 'nf_proto' : type
 }
 
+/** A set of no type: no match on it can be read. */
+const LOST: SetUse = { types: [], use() {} }
+
 function finish(draft: TableDraft, unread: Unread[]): Table {
   const { family, name } = draft
-  const findSet: FindSet = (set) => draft.sets.get(set)
+  const findSet: FindSet = (set) => draft.sets.get(set) ?? (draft.lost.has(set) ? LOST : undefined)
   const chains: Chain[] = []
   for (const [chain, { base, rules: bodies }] of draft.chains) {
     const where = `${family} ${name} ${chain}`
     const rules = bodies.map(
-      (body): Rule =>
-        readRule(body, findSet, (what, decides) => unread.push(unreadItem(where, what, decides))),
+      (body): Rule => readRule(body, findSet, (what, weight) => unread.push(unreadItem(where, what, weight))),
     )
     chains.push(base === undefined ? { name: chain, rules } : { name: chain, base, rules })
   }

@@ -76,11 +76,11 @@ function readInterval(type: FieldType, value: unknown): Interval | undefined {
     const address = readScalar(type, prefix['addr'])
     return address === undefined ? undefined : prefixInterval(type, address, Number(prefix['len']))
   }
-  const [first, last, ...rest] = arrayOf(only(value, 'range')) ?? []
-  const low = readScalar(type, first)
-  const high = readScalar(type, last)
-  if (low === undefined || high === undefined || rest.length > 0 || type === 'ifname') return undefined
-  return low <= high ? { low, high } : undefined
+  const range = arrayOf(only(value, 'range'))
+  if (range === undefined || range.length !== 2 || type === 'ifname') return undefined
+  const low = readScalar(type, range[0])
+  const high = readScalar(type, range[1])
+  return low !== undefined && high !== undefined && low <= high ? { low, high } : undefined
 }
 
 function readFields(left: unknown): readonly FieldName[] | undefined {
@@ -126,19 +126,33 @@ function readBitsMatch(op: unknown, left: unknown, right: unknown): BitsMatch | 
   const name = expressionName(masked === undefined ? left : masked[0])
   if (name === undefined || !Object.hasOwn(BIT_FIELDS, name)) return undefined
   const field = name as BitFieldName
-  const value = readBits(field, right)
+  const prefix = only(right, 'prefix')
+  const value = readBits(field, isRecord(prefix) ? prefix['addr'] : right)
   if (value === undefined || (masked !== undefined && masked.length !== 2)) return undefined
   if (masked === undefined) {
     if (op === 'in') return { kind: 'bits', field, mask: value, test: 'not-equal', value: 0 }
     if (op === '!') return { kind: 'bits', field, mask: value, test: 'equal', value: 0 }
   }
-  const mask = masked === undefined ? fullMask(field) : readBits(field, masked[1])
+  // 1.0.6 lists `ct mark & 0xfffffff0 == 0x10` as `ct mark 0x10/28`.
+  const mask = isRecord(prefix)
+    ? prefixMask(field, Number(prefix['len']))
+    : masked === undefined
+      ? fullMask(field)
+      : readBits(field, masked[1])
   if (mask === undefined || (op !== '==' && op !== '!=')) return undefined
   return { kind: 'bits', field, mask, test: op === '==' ? 'equal' : 'not-equal', value }
 }
 
-/** Bits by name or number, alone, listed, or joined by `|`. */
-function readBits(field: BitFieldName, value: unknown): number | undefined {
+/** The mask whose first `length` bits are set; undefined where the field has not so many. */
+export function prefixMask(field: BitFieldName, length: number): number | undefined {
+  const full = fullMask(field)
+  const width = full.toString(2).length
+  if (!Number.isInteger(length) || length < 1 || length > width) return undefined
+  return full + 1 - 2 ** (width - length)
+}
+
+/** Bits by name or number, alone, listed, or joined by `|`, which older versions nest in pairs. */
+function readBits(field: BitFieldName, value: unknown, depth = 0): number | undefined {
   if (typeof value === 'number') {
     return Number.isInteger(value) && value >= 0 && value <= fullMask(field) ? value : undefined
   }
@@ -147,10 +161,10 @@ function readBits(field: BitFieldName, value: unknown): number | undefined {
     return Object.hasOwn(names, value) ? names[value] : undefined
   }
   const parts = arrayOf(value) ?? arrayOf(only(value, '|'))
-  if (parts === undefined) return undefined
+  if (parts === undefined || depth > 32) return undefined
   let bits = 0
   for (const part of parts) {
-    const some = readBits(field, part)
+    const some = readBits(field, part, depth + 1)
     if (some === undefined) return undefined
     bits = (bits | some) >>> 0
   }

@@ -11,6 +11,7 @@ import type {
   Values,
 } from '../../ruleset/ruleset.ts'
 import { readElements, readElementText } from './read-element-text.ts'
+import { prefixMask } from './read-match.ts'
 import { fullMask } from './render-rule.ts'
 import type { TextScanner } from './text-scanner.ts'
 import { TextProblem } from './text-scanner.ts'
@@ -21,15 +22,20 @@ type Sets = ReadonlyMap<string, NamedSet>
 export function readRuleText(scanner: TextScanner, sets: Sets): Rule {
   const statements: Statement[] = []
   for (;;) {
-    const { kind, text } = scanner.next
-    if (kind === 'end-of-line' || text === '}') break
+    if (endsRule(scanner)) break
     if (scanner.skip('comment')) {
       const comment = scanner.string('a comment in quotes')
+      if (!endsRule(scanner)) throw scanner.unexpected('the end of the line')
       return { statements, comment }
     }
     statements.push(readStatement(scanner, sets))
   }
   return { statements }
+}
+
+function endsRule(scanner: TextScanner): boolean {
+  const { kind, text } = scanner.next
+  return kind === 'end-of-line' || (kind === 'mark' && text === '}')
 }
 
 /** Names of fields joined by ` . `: `ether saddr . meta time`. */
@@ -127,12 +133,26 @@ function readBitsMatch(scanner: TextScanner, field: BitFieldName): BitsMatch {
   const mask = scanner.skip('&') ? readBits(scanner, field) : undefined
   const unequal = scanner.skip('!=')
   const compared = unequal || scanner.skip('==')
-  const value = readBits(scanner, field)
+  const prefix = mask === undefined ? readMarkPrefix(scanner, field) : undefined
+  const value = prefix === undefined ? readBits(scanner, field) : prefix.value
   const test = unequal ? 'not-equal' : 'equal'
   if (mask !== undefined) return { kind: 'bits', field, mask, test, value }
+  if (prefix !== undefined) return { kind: 'bits', field, mask: prefix.mask, test, value }
   if (scanner.skip('/')) return { kind: 'bits', field, mask: readBits(scanner, field), test, value }
   if (compared || field === 'ct mark') return { kind: 'bits', field, mask: fullMask(field), test, value }
   return { kind: 'bits', field, mask: value, test: 'not-equal', value: 0 }
+}
+
+/** 1.0.6 lists `ct mark & 0xfffffff0 == 0x10` as `ct mark 0x00000010/28`. */
+function readMarkPrefix(
+  scanner: TextScanner,
+  field: BitFieldName,
+): { readonly value: number; readonly mask: number } | undefined {
+  const [, value, length] = /^(0x[0-9a-f]{1,8})\/(\d{1,2})$/.exec(scanner.next.text) ?? []
+  const mask = length === undefined ? undefined : prefixMask(field, Number(length))
+  if (field !== 'ct mark' || value === undefined || mask === undefined) return undefined
+  scanner.take()
+  return { value: Number(value), mask }
 }
 
 /** `syn`, `0x2`, `syn,ack`, `syn | ack` or `(syn | ack)`. */

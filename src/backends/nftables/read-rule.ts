@@ -11,11 +11,17 @@ export interface Unread {
   readonly where: string
   /** Its JSON text, printable, cut at 500 characters. */
   readonly what: string
-  /** It may decide over packets in a way that an opaque match cannot stand for: `vmap`, `queue`, a flowtable. */
-  readonly decides: boolean
+  readonly weight: Weight
 }
 
-export type Report = (what: unknown, decides: boolean) => void
+/**
+ * What leaving it out means. `decides`: it may give verdicts, as no opaque match does (`vmap`, `queue`, a flowtable).
+ * `object`: a set, map or the like that matters only to the rules that name it, and those are opaque there.
+ * `detail`: it changes no verdict (a log level, the answer to a refused sender, an element's timeout).
+ */
+export type Weight = 'decides' | 'object' | 'detail'
+
+export type Report = (what: unknown, weight: Weight) => void
 
 /** Reads a `rule` object. Statements without a model become opaque matches; those that decide are reported too. */
 export function readRule(rule: JsonRecord, findSet: FindSet, report: Report): Rule {
@@ -33,10 +39,10 @@ function readStatement(expression: unknown, findSet: FindSet, report: Report): r
   const known = kind === undefined ? undefined : readKnown(kind, body, findSet, report)
   if (known !== undefined) return [known]
   const opaque: Statement = { kind: 'opaque', text: JSON.stringify(expression) }
-  if (kind === undefined || DECIDING.has(kind)) report(expression, true)
+  if (kind === undefined || DECIDING.has(kind)) report(expression, 'decides')
   if (kind === undefined || !TRANSLATING.has(kind)) return [opaque]
   // A translation ends its chain as an accept does; what it does to the packet is not modelled.
-  report(expression, false)
+  report(expression, 'detail')
   return [opaque, { kind: 'verdict', verdict: { kind: 'accept' } }]
 }
 
@@ -86,7 +92,7 @@ function readLog(body: unknown, report: Report): Log {
   const log = isRecord(body) ? body : {}
   const ether = log['flags'] === 'ether' || arrayOf(log['flags'])?.includes('ether') === true
   const plain = Object.keys(log).every((key) => key === 'prefix' || (key === 'flags' && log[key] === 'ether'))
-  if (!plain) report({ log: body }, false)
+  if (!plain) report({ log: body }, 'detail')
   return { kind: 'log', prefix: textOf(log, 'prefix') ?? '', ether }
 }
 
@@ -112,37 +118,37 @@ function readReject(body: unknown, report: Report): Verdict {
   const { type, expr } = isRecord(body) ? body : {}
   if (type === 'tcp reset') return { kind: 'reject', answer: 'tcp reset' }
   if (type === undefined) return { kind: 'reject', answer: 'port-unreachable' }
-  const exact = type === 'icmpx' ? ICMPX[String(expr)] : undefined
+  const exact = type === 'icmpx' ? ICMPX.get(String(expr)) : undefined
   if (exact !== undefined) return { kind: 'reject', answer: exact }
-  report({ reject: body }, false)
-  return { kind: 'reject', answer: NEAREST[String(expr)] ?? 'port-unreachable' }
+  report({ reject: body }, 'detail')
+  return { kind: 'reject', answer: NEAREST.get(String(expr)) ?? 'port-unreachable' }
 }
 
 /** By name, and by number as `nft -n` lists them (NFT_REJECT_ICMPX_*). */
-const ICMPX: Readonly<Record<string, RejectAnswer>> = {
-  'no-route': 'no-route',
-  'port-unreachable': 'port-unreachable',
-  'host-unreachable': 'host-unreachable',
-  'admin-prohibited': 'admin-prohibited',
-  0: 'no-route',
-  1: 'port-unreachable',
-  2: 'host-unreachable',
-  3: 'admin-prohibited',
-}
+const ICMPX: ReadonlyMap<string, RejectAnswer> = new Map([
+  ['no-route', 'no-route'],
+  ['port-unreachable', 'port-unreachable'],
+  ['host-unreachable', 'host-unreachable'],
+  ['admin-prohibited', 'admin-prohibited'],
+  ['0', 'no-route'],
+  ['1', 'port-unreachable'],
+  ['2', 'host-unreachable'],
+  ['3', 'admin-prohibited'],
+])
 
-const NEAREST: Readonly<Record<string, RejectAnswer>> = {
-  'no-route': 'no-route',
-  'net-unreachable': 'no-route',
-  'reject-route': 'no-route',
-  'host-unreachable': 'host-unreachable',
-  'addr-unreachable': 'host-unreachable',
-  'admin-prohibited': 'admin-prohibited',
-  'net-prohibited': 'admin-prohibited',
-  'host-prohibited': 'admin-prohibited',
-  'policy-fail': 'admin-prohibited',
-}
+const NEAREST: ReadonlyMap<string, RejectAnswer> = new Map([
+  ['no-route', 'no-route'],
+  ['net-unreachable', 'no-route'],
+  ['reject-route', 'no-route'],
+  ['host-unreachable', 'host-unreachable'],
+  ['addr-unreachable', 'host-unreachable'],
+  ['admin-prohibited', 'admin-prohibited'],
+  ['net-prohibited', 'admin-prohibited'],
+  ['host-prohibited', 'admin-prohibited'],
+  ['policy-fail', 'admin-prohibited'],
+])
 
-export function unreadItem(where: string, what: unknown, decides: boolean): Unread {
+export function unreadItem(where: string, what: unknown, weight: Weight): Unread {
   const text = printable(JSON.stringify(what) ?? String(what))
-  return { where: printable(where), what: text.length > 500 ? `${text.slice(0, 500)}…` : text, decides }
+  return { where: printable(where), what: text.length > 500 ? `${text.slice(0, 500)}…` : text, weight }
 }

@@ -1,11 +1,12 @@
 import { InternalError } from '../../base/internal-error.ts'
 import { printable } from '../../base/terminal.ts'
-import type { BitFieldName, FieldName } from '../../ruleset/fields.ts'
+import type { BitFieldName, FieldName, FieldType } from '../../ruleset/fields.ts'
 import { BIT_FIELDS, FIELDS } from '../../ruleset/fields.ts'
 import type {
   BitsMatch,
   Element,
   FieldMatch,
+  Interval,
   Limit,
   Log,
   Rule,
@@ -72,9 +73,18 @@ export function elementText(fields: readonly FieldName[], element: Element, spel
   const parts: string[] = []
   for (const [index, name] of fields.entries()) {
     const part = element[index]
-    if (part !== undefined) parts.push(intervalText(FIELDS[name].type, part, spelling))
+    if (part !== undefined) parts.push(partText(FIELDS[name].type, part, spelling))
   }
   return parts.join(' . ')
+}
+
+/**
+ * nft 1.0.6 does not find an element again to delete it whose time is one moment, unless that is written as a range
+ * (it leaves the other byte order in the key's end); 1.1.3 takes both.
+ */
+function partText(type: FieldType, part: Interval, spelling: Spelling): string {
+  const text = intervalText(type, part, spelling)
+  return type === 'time' && part.low === part.high ? `${text}-${text}` : text
 }
 
 function fieldMatchText(match: FieldMatch, spelling: Spelling): string {

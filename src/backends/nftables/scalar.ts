@@ -24,10 +24,6 @@ const WIDTH: Readonly<Record<FieldType, number>> = {
   ct_dir: 8,
 }
 
-export function widthOfType(type: FieldType): number {
-  return WIDTH[type]
-}
-
 /** 9999-12-31T23:59:59Z: beyond it nft's text would need a fifth digit for the year. */
 const LAST_SECOND = 253_402_300_799
 
@@ -213,9 +209,27 @@ function twoDigits(value: number): string {
 }
 
 function readTime(text: string): number | undefined {
-  if (!/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text)) return undefined
-  const milliseconds = Date.parse(`${text.replace(' ', 'T')}Z`)
-  return Number.isNaN(milliseconds) || milliseconds < 0 ? undefined : milliseconds / 1000
+  if (!/^\d{4}-\d\d-\d\d ([01]\d|2[0-3]):[0-5]\d:[0-5]\d$/.test(text)) return undefined
+  const day = readDay(text.slice(0, 10))
+  if (day === undefined) return undefined
+  return (
+    day * DAY + Number(text.slice(11, 13)) * 3600 + Number(text.slice(14, 16)) * 60 + Number(text.slice(17))
+  )
+}
+
+const DAYS = new Map<string, number>()
+
+/** Days since 1970. `Date` would take 30 February for 2 March. */
+function readDay(date: string): number | undefined {
+  const known = DAYS.get(date)
+  if (known !== undefined) return known
+  const parsed = new Date(`${date}T00:00:00Z`)
+  const milliseconds = parsed.getTime()
+  if (Number.isNaN(milliseconds) || milliseconds < 0 || !parsed.toISOString().startsWith(date))
+    return undefined
+  if (DAYS.size > 10_000) DAYS.clear()
+  DAYS.set(date, milliseconds / 1000 / DAY)
+  return milliseconds / 1000 / DAY
 }
 
 function checkedNumber(type: FieldType, value: Scalar, highest: number): number {

@@ -49,7 +49,9 @@ export function readStored(text: string, file: string, sha256: Sha256): Result<T
     )
   }
   const table = readText(body)
-  return table.ok ? table : refuse('edited', formatTextError(file, table.error))
+  return table.ok
+    ? table
+    : refuse('edited', formatTextError(file, { ...table.error, line: table.error.line + 1 }))
 }
 
 function refuse(kind: StoredError['kind'], message: string): Result<never, StoredError> {

@@ -53,8 +53,14 @@ export const YAML_CODES = {
   'yaml-size': {
     title: 'The file is too large',
     means:
-      'A policy of 100,000 devices has about ten megabytes. Beyond 64 MiB admit reads nothing; beyond 4 MiB it reads only plain YAML: no block scalars, no values over several lines, no CR line ends.',
+      'A policy of 100,000 devices has about ten megabytes. Beyond 64 MiB admit reads nothing; beyond 512 KiB it reads only plain YAML: every value on one line, no tabs.',
     wrong: '# a file of more than 64 MiB\n',
+    right: 'admit: 1\n',
+  },
+  'too-many-problems': {
+    title: 'More problems than are shown',
+    means: 'At most 1,000 problems of one file are kept. The others will show once these are solved.',
+    wrong: '# a file with more than 1,000 mistakes\n',
     right: 'admit: 1\n',
   },
 } as const satisfies CodePages

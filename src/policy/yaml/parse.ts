@@ -2,8 +2,8 @@ import { parseFullYaml } from './full.ts'
 import { MAX_PLAIN_LENGTH, parsePlainYaml } from './plain.ts'
 import type { ParsedYaml, YamlProblem } from './tree.ts'
 
-/** What the `yaml` package is given at most: it takes a minute and a gigabyte for ten times as much. */
-export const MAX_FULL_LENGTH = 4 * 1024 * 1024
+/** What the `yaml` package is given at most: half a megabyte of nothing but mistakes takes it four seconds. */
+export const MAX_FULL_LENGTH = 512 * 1024
 
 /**
  * Reads a YAML text into a tree, or says why not. An empty text has no root and no problem. Plainly written files,
@@ -17,7 +17,8 @@ export function parseYaml(text: string): ParsedYaml {
   const plain = parsePlainYaml(text)
   if (plain.ok) return { root: plain.value, problems: [] }
   if (text.length > MAX_FULL_LENGTH) {
-    const message = 'in a file of more than 4 MiB admit reads plain YAML only, and here something else begins'
+    const message =
+      'in a file of more than 512 KiB admit reads plain YAML only, and here something else begins'
     return { root: undefined, problems: [tooLarge(message, plain.error)] }
   }
   return parseFullYaml(text)

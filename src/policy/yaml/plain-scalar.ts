@@ -1,12 +1,13 @@
 import type { YamlScalar } from './tree.ts'
 
 const NEWLINE = 10
+const RETURN = 13
 const SPACE = 32
 const HASH = 35
 const COLON = 58
 
 /** Characters that mean something where a scalar begins (YAML 1.2, c-indicator); `.` may begin a document's end. */
-const INDICATORS = new Set('-?:,[]{}#&*!|>\'"%@` \n.')
+const INDICATORS = new Set('-?:,[]{}#&*!|>\'"%@` \r\n.')
 const FLOW_INDICATORS = new Set(',[]{}')
 
 /** A scalar without quotes that begins here and ends in the same line. It may stop before `: `, `,`, a bracket or a comment. */
@@ -15,7 +16,7 @@ export function scanPlain(text: string, start: number, inFlow: boolean): YamlSca
   let end = start
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    if (code === NEWLINE) break
+    if (code === NEWLINE || code === RETURN) break
     if (code === SPACE) continue
     if (code === HASH && at > end) break
     if (code === COLON && endsKey(text, at + 1, inFlow)) break
@@ -28,7 +29,12 @@ export function scanPlain(text: string, start: number, inFlow: boolean): YamlSca
 function endsKey(text: string, next: number, inFlow: boolean): boolean {
   if (next >= text.length) return true
   const code = text.charCodeAt(next)
-  return code === SPACE || code === NEWLINE || (inFlow && FLOW_INDICATORS.has(text.charAt(next)))
+  return (
+    code === SPACE ||
+    code === NEWLINE ||
+    code === RETURN ||
+    (inFlow && FLOW_INDICATORS.has(text.charAt(next)))
+  )
 }
 
 /** One of , [ ] { } */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { arbitraryPolicy } from '../../../tests/support/policy-arbitrary.ts'
 import { parseFullYaml } from './full.ts'
 import { parsePlainYaml } from './plain.ts'

@@ -12,6 +12,8 @@ const MAX_DEPTH = 48
 const MAX_KEY = 1024
 
 const NEWLINE = 10
+/** Only ever before a NEWLINE: the text was searched for others. */
+const RETURN = 13
 const SPACE = 32
 const HASH = 35
 const DASH = 45
@@ -25,7 +27,7 @@ const COLON = 58
  */
 export function parsePlainYaml(text: string): Result<YamlNode | undefined, number> {
   if (text.length > MAX_PLAIN_LENGTH) return fail(0)
-  const control = text.search(/[\0-\x09\x0b-\x1f\ufeff]/)
+  const control = text.search(/[\0-\x09\x0b\x0c\x0e-\x1f\ufeff]|\r(?!\n)/)
   if (control >= 0) return fail(control)
   const reader = new PlainReader(text)
   reader.nextContent()
@@ -58,6 +60,7 @@ class PlainReader {
     for (;;) {
       while (text.charCodeAt(this.#at) === SPACE) this.#at++
       if (text.charCodeAt(this.#at) === HASH) this.#skipLine()
+      if (text.charCodeAt(this.#at) === RETURN) this.#at++
       if (text.charCodeAt(this.#at) !== NEWLINE) return
       this.#at++
       this.#lineStart = this.#at
@@ -85,6 +88,7 @@ class PlainReader {
     const before = this.#at
     while (text.charCodeAt(this.#at) === SPACE) this.#at++
     if (text.charCodeAt(this.#at) === HASH && this.#at > before) this.#skipLine()
+    if (text.charCodeAt(this.#at) === RETURN) this.#at++
     return this.#at >= text.length || text.charCodeAt(this.#at) === NEWLINE
   }
 
@@ -102,7 +106,7 @@ class PlainReader {
   /** Whether a space, a line end or the end of the text is here. */
   #endsToken(offset: number): boolean {
     const code = this.#text.charCodeAt(offset)
-    return code === SPACE || code === NEWLINE || offset >= this.#text.length
+    return code === SPACE || code === NEWLINE || code === RETURN || offset >= this.#text.length
   }
 
   #blockMap(depth: number): YamlMap | undefined {
@@ -254,6 +258,7 @@ class PlainReader {
     for (;;) {
       const before = this.#at
       while (text.charCodeAt(this.#at) === SPACE) this.#at++
+      if (text.charCodeAt(this.#at) === RETURN) this.#at++
       const code = text.charCodeAt(this.#at)
       if (code === HASH && (this.#at > before || this.#column === 0)) this.#skipLine()
       else if (code === NEWLINE) {
@@ -261,7 +266,7 @@ class PlainReader {
         this.#lineStart = this.#at
         while (text.charCodeAt(this.#at) === SPACE) this.#at++
         const inside = text.charCodeAt(this.#at)
-        if (inside === NEWLINE) continue
+        if (inside === NEWLINE || inside === RETURN) continue
         if (this.#column < least) return false
         if (inside === HASH) this.#skipLine()
       } else return this.#at < text.length

@@ -1,0 +1,66 @@
+import type { Change } from '../../apply/changes.ts'
+import { changesBetween } from '../../apply/changes.ts'
+import { printable } from '../../base/terminal.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { Context } from '../context.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { EXIT } from '../exit-code.ts'
+import type { Prepared } from '../prepare.ts'
+import { prepare } from '../prepare.ts'
+import { counted } from './check.ts'
+
+/** `admit plan`: what an apply would change, by where in the policy it comes from. 0: nothing, 1: changes pending. */
+export async function plan(context: Context): Promise<ExitCode> {
+  const prepared = await prepare(context, 'plan')
+  if (prepared.kind === 'failed') return prepared.exit
+  const changes = plannedChanges(prepared)
+  printChanges(context, changes, prepared.loaded.policy)
+  context.output.say(
+    changes.length === 0
+      ? 'The kernel holds these rules already: nothing to change.'
+      : `\n${counted(changes.length, 'change')} pending. \`admit apply\` makes them.`,
+  )
+  context.output.document('plan', {
+    result: changes.length === 0 ? 'nothing-to-change' : 'changes-pending',
+    changes: changes.map((change) => changeJson(change, prepared.loaded.policy)),
+  })
+  return changes.length === 0 ? EXIT.done : EXIT.no
+}
+
+export function plannedChanges({ observed, wanted, loaded }: Prepared): readonly Change[] {
+  return changesBetween(observed, wanted, loaded.policy)
+}
+
+const MOST_ELEMENTS = 20
+
+/** One line a change; of many elements only the first are named. */
+export function printChanges(context: Context, changes: readonly Change[], policy: Policy): void {
+  const { output } = context
+  const elements = changes.filter((change) => change.what === 'element')
+  const hidden = new Set(elements.slice(MOST_ELEMENTS))
+  for (const change of changes) {
+    if (hidden.has(change)) continue
+    const line = lineOf(change, policy)
+    const where = line === undefined ? (change.origin ?? '') : `${change.origin}, line ${line}`
+    const sign = change.sign === 'added' ? output.paint('green', '+') : output.paint('red', '-')
+    output.say(
+      `${sign} ${printable(change.words)}${where === '' ? '' : output.paint('dim', `   ${printable(where)}`)}`,
+    )
+  }
+  if (hidden.size > 0) output.say(`  … and ${hidden.size} more elements (all of them with --json)`)
+}
+
+function lineOf(change: Change, policy: Policy): number | undefined {
+  if (change.origin === undefined) return undefined
+  const places = [
+    ...policy.grants.map((grant) => grant.place),
+    ...policy.devices.map((device) => device.place),
+    policy.host.place,
+  ]
+  const line = places.find((place) => place.path === change.origin)?.line
+  return line === 0 ? undefined : line
+}
+
+function changeJson(change: Change, policy: Policy): unknown {
+  return { ...change, line: lineOf(change, policy) }
+}

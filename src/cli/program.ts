@@ -1,0 +1,223 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { Context } from './context.ts'
+import { DEFAULT_POLICY, DEFAULT_STATE } from './context.ts'
+import type { ExitCode } from './exit-code.ts'
+import { EXIT } from './exit-code.ts'
+import { HELP } from './help-texts.ts'
+import type { Streams } from './output.ts'
+import { coloured, createOutput, plain } from './output.ts'
+import type { System } from './system.ts'
+
+/** What the program is started with, apart from the machine itself. */
+export interface Invocation {
+  readonly args: readonly string[]
+  readonly version: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly streams: Streams
+  readonly terminal: { readonly out: boolean; readonly err: boolean; readonly width: number }
+  /** Built only when a command needs it. */
+  readonly system: () => Promise<System>
+}
+
+interface GlobalOptions {
+  readonly policy?: string
+  readonly state?: string
+  readonly json?: boolean
+  readonly color?: 'auto' | 'always' | 'never'
+}
+
+/** Runs one command line to its exit code. Throws only on a bug. */
+export async function run(invocation: Invocation): Promise<ExitCode> {
+  let exit: ExitCode = EXIT.done
+  const program = buildProgram(invocation, (code) => {
+    exit = code
+  })
+  try {
+    await program.parseAsync([...invocation.args], { from: 'user' })
+    return exit
+  } catch (error) {
+    // commander has printed its message; help and --version end this way too, with exit code 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    throw error
+  }
+}
+
+type Settle = (code: ExitCode) => void
+type Action<Options> = (context: Context, options: Options) => Promise<ExitCode>
+
+function buildProgram(invocation: Invocation, settle: Settle): Command {
+  const program = new Command('admit')
+  const { streams } = invocation
+  program
+    .description(HELP.admit.summary)
+    .version(`admit ${invocation.version}`, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .configureOutput({ writeOut: streams.out, writeErr: streams.err })
+    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(invocation.terminal.width, 100) })
+    .showHelpAfterError('(admit --help lists the commands and options)')
+    .exitOverride()
+    .option(
+      '--policy <file>',
+      `the policy (or ADMIT_POLICY; default ${DEFAULT_POLICY}; - is standard input)`,
+      named,
+    )
+    .option('--state <dir>', `where stored rules are kept (or ADMIT_STATE; default ${DEFAULT_STATE})`, named)
+    .option('--json', 'print one JSON document instead of text (docs/json.md)')
+    .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .addHelpText('after', HELP.admit.after)
+  const add = <Options>(
+    name: keyof typeof HELP,
+    action: Action<Options>,
+    shape?: (command: Command) => void,
+  ): void => {
+    const command = program.command(name).description(HELP[name].summary)
+    // Sub-commands copy these only when made by .command(); an unexpected word must never be ignored.
+    command.allowExcessArguments(false)
+    shape?.(command)
+    command.addHelpText('after', HELP[name].after)
+    command.action(async () => {
+      // `lab FILE` is the only command with an argument: the policy.
+      const file = command.args[0]
+      const given = command.optsWithGlobals<GlobalOptions>()
+      const context = await contextFor(invocation, file === undefined ? given : { ...given, policy: file })
+      // Each shape declares exactly the options of its command's type.
+      settle(await action(context, command.optsWithGlobals() as Options))
+    })
+  }
+  addPolicyCommands(add)
+  addRuleCommands(add, invocation)
+  addHostCommands(add)
+  addHelp(program, invocation, settle)
+  return program
+}
+
+type Add = <Options>(
+  name: keyof typeof HELP,
+  action: Action<Options>,
+  shape?: (command: Command) => void,
+) => void
+
+const hostOption = (command: Command): void => {
+  command.option('--no-host', 'do not hold the policy against this host: it is meant for another one')
+}
+
+function addPolicyCommands(add: Add): void {
+  add<{ host: boolean }>(
+    'check',
+    async (context, options) => (await import('./commands/check.ts')).check(context, options),
+    hostOption,
+  )
+  add<{ host: boolean; as: 'nft' | 'json' }>(
+    'show',
+    async (context, options) => (await import('./commands/show.ts')).show(context, options),
+    (command) => {
+      hostOption(command)
+      command.addOption(
+        new Option('--as <form>', 'nft text, or the model as JSON').choices(['nft', 'json']).default('nft'),
+      )
+    },
+  )
+  add<{ from: string; to: string; on?: string; host: boolean }>(
+    'explain',
+    async (context, options) => (await import('./commands/explain.ts')).explain(context, options),
+    (command) => {
+      command.requiredOption('--from <who>', 'a device, a MAC address, an address, or stranger', named)
+      command.requiredOption('--to <service>', 'a service, everything, or PORT/PROTO such as 22/tcp', named)
+      command.option('--on <interface>', 'only packets that arrive there', named)
+      hostOption(command)
+    },
+  )
+}
+
+function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
+  add('plan', async (context) => (await import('./commands/plan.ts')).plan(context))
+  add<{ confirm: boolean }>(
+    'apply',
+    async (context, options) => (await import('./commands/apply.ts')).apply(context, options),
+    (command) => {
+      command.option(
+        '--no-confirm',
+        'do not wait for a confirmation (there is none yet: both forms do the same)',
+      )
+    },
+  )
+  add('start', async (context) => (await import('./commands/stored-rules.ts')).loadStored(context, 'start'))
+  add('reload', async (context) => (await import('./commands/stored-rules.ts')).loadStored(context, 'reload'))
+  for (const name of ['stop', 'flush'] as const) {
+    add<{ open?: boolean }>(
+      name,
+      async (context, options) =>
+        (await import('./commands/stored-rules.ts')).removeRules(context, name, {
+          open: options.open === true,
+        }),
+      (command) => {
+        command.option('--open', 'yes, leave this host open')
+      },
+    )
+  }
+  add('status', async (context) => (await import('./commands/status.ts')).status(context))
+  add(
+    'lab',
+    async (context) =>
+      (await import('./commands/lab.ts')).lab(context, {
+        unicode: /UTF-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
+        interactive: terminal.err,
+        width: terminal.width,
+      }),
+    (command) => {
+      command.argument('[file]', 'the policy, in place of --policy')
+    },
+  )
+}
+
+function addHostCommands(add: Add): void {
+  add<{ yes?: boolean; force?: boolean }>(
+    'init',
+    async (context, options) =>
+      (await import('./commands/init.ts')).init(context, {
+        yes: options.yes === true,
+        force: options.force === true,
+      }),
+    (command) => {
+      command.option('--yes', 'write without asking')
+      command.option('--force', 'write over a policy that is there already')
+    },
+  )
+  add('whoami', async (context) => (await import('./commands/whoami.ts')).whoami(context))
+}
+
+function addHelp(program: Command, invocation: Invocation, settle: Settle): void {
+  const command = program.command('help').description(HELP.help.summary).addHelpText('after', HELP.help.after)
+  command.argument('[topic]', 'a command, a diagnostic code, or exit-codes')
+  command.action(async (topic: string | undefined) => {
+    const named = program.commands.find((candidate) => candidate.name() === topic)
+    if (topic === undefined || named !== undefined) return (named ?? program).help()
+    const context = await contextFor(invocation, command.optsWithGlobals<GlobalOptions>())
+    const words = program.commands.map((candidate) => candidate.name())
+    settle((await import('./commands/help.ts')).helpTopic(context, topic, words))
+  })
+}
+
+async function contextFor(invocation: Invocation, options: GlobalOptions): Promise<Context> {
+  const { env, streams, terminal } = invocation
+  const when = options.color ?? 'auto'
+  const auto = terminal.out && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+  const paint = when === 'always' || (when === 'auto' && auto) ? coloured : plain
+  return {
+    system: await invocation.system(),
+    output: createOutput(streams, { json: options.json === true, paint }),
+    policyPath: options.policy ?? nonEmpty(env['ADMIT_POLICY']) ?? DEFAULT_POLICY,
+    statePath: options.state ?? nonEmpty(env['ADMIT_STATE']) ?? DEFAULT_STATE,
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
+}
+
+/** An option's value that must not be empty: `--policy ""` is a shell variable that was not set. */
+function named(value: string): string {
+  if (value === '') throw new InvalidArgumentError('It is empty.')
+  return value
+}

@@ -1,0 +1,88 @@
+import { access, mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import type { Result } from '../base/result.ts'
+import { fail, ok } from '../base/result.ts'
+import type { FileProblem, System } from '../cli/system.ts'
+import { parseSystemServices } from '../policy/system-services.ts'
+import { findCaller } from './caller.ts'
+import { runCommand } from './command.ts'
+import { readTextFile, writeTextFile } from './files.ts'
+import { readHostFacts } from './host-reader.ts'
+import { NftKernel } from './nft-kernel.ts'
+import { readStoredRules, storeRules } from './stored-rules.ts'
+
+const SYSTEM_SERVICES = '/etc/services'
+/** Characters of a policy on standard input; the same as a file's largest size. */
+const MOST_INPUT = 64 * 1024 * 1024
+
+/** This machine, in the network namespace that the process was started in. */
+export function realSystem(): System {
+  return {
+    now: () => Date.now() / 1000,
+    kernel: new NftKernel(),
+    hostFacts: (parts) => readHostFacts(runCommand, parts === 'all' ? ['sockets', 'firewalls'] : ['sockets']),
+    systemServices: async () => {
+      const file = await readTextFile(SYSTEM_SERVICES)
+      return file.ok ? parseSystemServices(file.value) : undefined
+    },
+    readFile: (path) => (path === '-' ? readStandardInput() : readTextFile(path)),
+    writeFile,
+    readStoredRules,
+    storeRules,
+    caller: (facts) => findCaller(facts.sshConnections, process.env['SSH_CONNECTION']),
+    lab: async ({ policy, facts, rules, expected, progress }) => {
+      // Only this command needs it, and the start of every other would wait for its modules.
+      const { runLab } = await import('./lab-runner.ts')
+      return runLab(policy, facts, rules, expected, { now: Date.now() / 1000, onProgress: progress })
+    },
+    ask,
+  }
+}
+
+async function writeFile(
+  path: string,
+  text: string,
+  options: { readonly replace: boolean },
+): Promise<Result<void, FileProblem>> {
+  if (!options.replace && (await exists(path))) {
+    return fail({ kind: 'exists', message: `${path} is there already` })
+  }
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+  } catch {
+    // The write below says what is wrong with the folder.
+  }
+  return writeTextFile(path, text, { mode: 0o644 })
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function readStandardInput(): Promise<Result<string, FileProblem>> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let text = ''
+  try {
+    for await (const chunk of process.stdin) {
+      text += decoder.decode(chunk as Buffer, { stream: true })
+      if (text.length > MOST_INPUT)
+        return fail({ kind: 'too-large', message: 'standard input is larger than 64 MB' })
+    }
+    return ok(text + decoder.decode())
+  } catch {
+    return fail({ kind: 'not-utf8', message: 'standard input is not UTF-8 text' })
+  }
+}
+
+async function ask(question: string): Promise<boolean | undefined> {
+  if (process.stdin.isTTY !== true) return undefined
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const aborted = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
+  const answer = await Promise.race([terminal.question(question).catch(() => ''), aborted])
+  terminal.close()
+  return /^y(es)?$/i.test(answer.trim())
+}
