@@ -12,6 +12,7 @@ import { underFlood } from '../support/flood.ts'
 import type { HostUnderTest } from '../support/host-under-test.ts'
 import { buildHost } from '../support/host-under-test.ts'
 import { caseCount, drawnSeed, lawCase, planFor } from '../support/law-cases.ts'
+import { run } from '../support/run.ts'
 import type { TestPacket } from '../support/test-packet.ts'
 
 const PAIRS = caseCount(3, 10, 20)
@@ -33,7 +34,7 @@ describe('changes under a flood', () => {
     host.close()
   })
 
-  test('a flood that a policy admits is counted', async () => {
+  test('a flood that a policy admits is counted, and so is one that meets a gap', async () => {
     const { policy, tests } = lawCase(seed, 0, host.plan, now)
     const open: Policy = {
       ...policy,
@@ -41,8 +42,16 @@ describe('changes under a flood', () => {
     }
     await applyPolicy(kernel, open, host.plan.facts)
     const flood = tests.filter((one) => isPlain(one) && one.packet.hook === 'input' && isAdmitted(open, one))
-    const { arrived, through } = await underFlood(flood.slice(0, FRAMES), async () => {})
-    assert.ok(arrived > 0 && through > 0, `${through} of ${arrived} got through`)
+    const admitted = await underFlood(flood.slice(0, FRAMES), async () => {})
+    assert.ok(admitted.arrived > 0 && admitted.through > 0, JSON.stringify(admitted))
+    const closed: Policy = { ...policy, grants: [] }
+    await applyPolicy(kernel, closed, host.plan.facts)
+    const refused = flood.filter((one) => !isAdmitted(closed, one))
+    const gap = await underFlood(refused.slice(0, FRAMES), async () => {
+      run('nft', ['delete', 'table', 'inet', 'admit'])
+      await applyPolicy(kernel, closed, host.plan.facts)
+    })
+    assert.ok(gap.arrived > gap.through && gap.through > 0, JSON.stringify(gap))
   })
 
   for (let pair = 0; pair < PAIRS; pair++) {

@@ -146,6 +146,11 @@ function count(map: Map<string, number>, key: string): void {
   map.set(key, (map.get(key) ?? 0) + 1)
 }
 
+/** Kinds of match on which no verdict has hung so far. */
+export function idle(coverage: Coverage): readonly string[] {
+  return [...coverage.matches].filter(([, times]) => times === 0).map(([kind]) => kind)
+}
+
 export function percent(part: number, whole: number): string {
   return whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`
 }

@@ -35,11 +35,11 @@ export const NEXT_HOP_MAC = macOf('02:aa:00:00:00:fe')
 export const DEFAULT_NAMES = ['eth0', 'eth1', 'br0', 'tun0'] as const
 
 /**
- * A host with two Ethernet interfaces, a bridge and a tun, by these names. The first carries the default route; every
+ * A host with two Ethernet interfaces, a bridge and (unless left out) a tun, by these names. The first carries the default route; every
  * interface has a /24 and a /64 of its own and a network behind it, so forwarding leads everywhere.
  */
-export function planHost(names: readonly string[] = DEFAULT_NAMES): HostPlan {
-  const kinds = ['veth', 'veth', 'bridge', 'tun'] as const
+export function planHost(names: readonly string[] = DEFAULT_NAMES, tun = true): HostPlan {
+  const kinds = [...(['veth', 'veth', 'bridge'] as const), ...(tun ? (['tun'] as const) : [])]
   const interfaces = kinds.map((kind, index): PlannedInterface => {
     const name = interfaceOf(names[index] ?? `net${index}`)
     const octets = `10.${index}.0`

@@ -7,12 +7,11 @@ import { randomPolicy } from './law-policies.ts'
 import { randomPackets } from './packet-generator.ts'
 import { arbitraryPolicy } from './policy-arbitrary.ts'
 import { randomFrom, seedFor } from './random.ts'
+import { mayOpenTun } from './raw-socket.ts'
 import type { TestPacket } from './test-packet.ts'
 
-/** How many cases a run takes: few by hand, more in CI, most with `--long`; ADMIT_LAW_POLICIES decides otherwise. */
+/** How many cases a run takes: few by hand, more in CI, most with `--long`. */
 export function caseCount(few: number, ci: number, long: number): number {
-  const wanted = process.env['ADMIT_LAW_POLICIES']
-  if (wanted !== undefined) return Number(wanted)
   if (process.env['ADMIT_LONG'] !== undefined) return long
   return process.env['CI'] === undefined ? few : ci
 }
@@ -63,5 +62,5 @@ export const HOSTS: readonly (readonly string[])[] = [
 ]
 
 export function planFor(index: number): HostPlan {
-  return planHost(HOSTS[index % HOSTS.length] ?? DEFAULT_NAMES)
+  return planHost(HOSTS[index % HOSTS.length] ?? DEFAULT_NAMES, mayOpenTun())
 }

@@ -133,16 +133,16 @@ function misbelief(test: TestPacket, seen: Observation | undefined): string | un
     // The mark of a connection dialled through admit's output chain is what is on trial, not a belief.
     ...(tracked && test.dialled === undefined ? { mark } : {}),
   }
-  if (seen === undefined) return `never came to a hook: ${describe(test)}`
+  if (seen === undefined) return `never came to a hook: ${describePacket(test)}`
   const wrong = Object.entries(meant).filter(([key, value]) => seen[key as keyof Observation] !== value)
   if (wrong.length === 0) return undefined
   const words = wrong.map(
     ([key, value]) => `${key} ${String(seen[key as keyof Observation])}, not ${String(value)}`,
   )
-  return `${words.join('; ')}: ${describe(test)}`
+  return `${words.join('; ')}: ${describePacket(test)}`
 }
 
-export function describe(test: TestPacket): string {
+export function describePacket(test: TestPacket): string {
   return JSON.stringify({
     packet: test.packet,
     origin: test.origin,

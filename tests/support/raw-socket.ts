@@ -66,6 +66,16 @@ export function openFrameSender(interfaceName: string, namespace?: string): Send
   return namespace === undefined ? open() : inNamespace(namespace, open)
 }
 
+/** May this user create tun interfaces? Some systems keep `/dev/net/tun` for root. */
+export function mayOpenTun(): boolean {
+  try {
+    closeSync(openSync('/dev/net/tun', 'r+'))
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Creates a tun interface; what is sent into it arrives on it as an IP packet without a link-layer header. */
 export function openTun(interfaceName: string): Sender {
   const fd = openSync('/dev/net/tun', 'r+')
