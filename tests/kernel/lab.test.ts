@@ -60,8 +60,8 @@ describe('the matrix', () => {
       'laptop@eth0 aaaa',
       'office@eth0 aaar',
       'office@eth0 aaar',
-      'the router itself@eth0 rrar',
-      'stranger behind the router@eth0 rrar',
+      'the router@eth0 rrar',
+      'behind the router@eth0 rrar',
       'stranger@eth0 rrar',
       'this host itself@lo aaaa',
     ])
@@ -80,8 +80,8 @@ describe('the matrix', () => {
         'desk@br0 aarr',
         'gone@wan rrrr',
         'gone@br0 rrrr',
-        'uplink, the router itself@wan rrar',
-        'stranger behind the router@wan rrar',
+        'uplink, the router@wan rrar',
+        'behind the router@wan rrar',
         'stranger@wan rrrr',
         'stranger@br0 rrrr',
         'this host itself@lo aaaa',
@@ -102,8 +102,8 @@ describe('the matrix', () => {
     assert.deepEqual(
       rows.filter((row) => !row.includes('wg0')),
       [
-        'uplink, the router itself@wan → 192.168.1.80 on br0 rrar',
-        'stranger behind the router@wan → 192.168.1.80 on br0 rrar',
+        'uplink, the router@wan → 192.168.1.80 on br0 rrar',
+        'behind the router@wan → 192.168.1.80 on br0 rrar',
       ],
     )
     if (hasTun(report)) assert.ok(rows.includes('desk@br0 → 10.8.0.0/24 on wg0 aarr'), rows.join('\n'))
