@@ -138,6 +138,52 @@ for (const [what, text, code, seconds] of BOMBS) {
   })
 }
 
+/** Pieces that open, nest or mark something; one of them repeated is how readers are brought down. */
+const OPENERS = [
+  'a',
+  'a: ',
+  '- ',
+  '? ',
+  ': ',
+  '[',
+  '{',
+  ']',
+  '}',
+  ',',
+  '\n',
+  ' ',
+  '  ',
+  '&a ',
+  '*a',
+  '!t ',
+  '"',
+  "'",
+  '|\n',
+  '>',
+  ' #',
+  '\t',
+  '\r\n',
+  '---\n',
+  '...\n',
+  '%Y',
+  '\n- ',
+  '\n? ',
+  '\u0018',
+  '\u001f',
+]
+
+test('whatever is repeated, reading ends', () => {
+  const unit = fc
+    .array(fc.constantFrom(...OPENERS), { minLength: 1, maxLength: 5 })
+    .map((pieces) => pieces.join(''))
+  fc.assert(
+    fc.property(fc.constantFrom('', 'admit: 1\nx: ', 'admit: 1\ndevices:\n  '), unit, (before, piece) => {
+      readAnything(before + piece.repeat(Math.ceil(6000 / piece.length)))
+    }),
+    { numRuns: 300 },
+  )
+})
+
 test('ten times the devices take about ten times the time', () => {
   const policyOf = (count: number): string => {
     const lines = Array.from(

@@ -5,7 +5,7 @@ import type { Diagnostic } from '../policy/diagnostic.ts'
 import type { Policy } from '../policy/policy.ts'
 import { readPolicyLazily } from '../policy/read-lazily.ts'
 import type { DiagnosticJson } from '../policy/render-diagnostic.ts'
-import { diagnosticsToJson, renderDiagnostics } from '../policy/render-diagnostic.ts'
+import { diagnosticJson, renderDiagnostics } from '../policy/render-diagnostic.ts'
 import { printable } from '../base/terminal.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -55,7 +55,7 @@ export async function loadPolicy(
   if (read.policy === undefined || errors.length > 0) {
     context.output.document(command, {
       result: 'policy-wrong',
-      diagnostics: diagnosticsJson(context, diagnostics),
+      diagnostics: diagnosticsJson(context, diagnostics, file.value),
     })
     return { kind: 'failed', exit: EXIT.usage }
   }
@@ -65,19 +65,16 @@ export async function loadPolicy(
 export function diagnosticsJson(
   context: Context,
   diagnostics: readonly Diagnostic[],
+  text: string,
 ): readonly DiagnosticJson[] {
-  return diagnosticsToJson(diagnostics, context.policyPath)
+  return diagnostics.map((diagnostic) => diagnosticJson(diagnostic, context.policyPath, text))
 }
 
 function printDiagnostics(context: Context, diagnostics: readonly Diagnostic[], text: string): void {
   const { output, policyPath } = context
   if (output.json || diagnostics.length === 0) return
-  const paint = (part: 'error' | 'warning' | 'gutter' | 'fix', words: string): string =>
-    output.paint(PART_COLOURS[part], words)
-  output.warn(renderDiagnostics(diagnostics, { file: policyPath, text }, paint).trimEnd())
+  output.warn(renderDiagnostics(diagnostics, { file: policyPath, text }, output.paint).trimEnd())
 }
-
-const PART_COLOURS = { error: 'red', warning: 'yellow', gutter: 'dim', fix: 'cyan' } as const
 
 function unreadable(context: Context, command: string, message: string, missing: boolean): NotLoaded {
   const hint = missing ? '\nWrite a first one with `admit init`, or name another with --policy FILE.' : ''

@@ -120,7 +120,7 @@ export function explainDifference({ caller, service, probe, got, expected }: Lab
   const what = probe.port === undefined ? 'ping' : `${probe.port}/${probe.kind}`
   const named = service.id.startsWith('service ') ? `${service.title}, ` : ''
   const family = probe.packet.family === 'ip' ? 'IPv4' : 'IPv6'
-  const who = `${caller.title} (${caller.looks}) on ${caller.on}`
+  const who = `${caller.title} (${caller.looks}) on ${caller.on}${caller.through === undefined ? '' : ` through this host to ${caller.through.title}`}`
   const way = `${named}${what} over ${family}, from ${probe.packet.source} to ${probe.destination}`
   return printable(`${who}: ${way}: the packet was ${got}, and explain says ${expected}`)
 }

@@ -70,8 +70,10 @@ export interface LabInterface {
   readonly addresses: readonly LabAddress[]
 }
 
-/** A socket of the host copy. It is bound to the one address, since UDP must answer from the address that was asked. */
+/** A socket of the host copy, or of a machine behind it. It is bound to the one address, since UDP must answer from the address that was asked. */
 export interface LabListener {
+  /** `host`, or a machine's id. */
+  readonly machine: string
   readonly protocol: 'tcp' | 'udp'
   readonly port: number
   readonly address: IpAddress
@@ -89,6 +91,8 @@ export interface LabCaller {
   readonly looks: string
   /** The interface of the host that it arrives on. */
   readonly on: InterfaceName
+  /** It calls somebody on another link of the host, not the host itself. */
+  readonly through?: { readonly on: InterfaceName; readonly title: string }
 }
 
 /** A column. */
@@ -97,13 +101,15 @@ export interface LabService {
   readonly title: string
 }
 
-/** One packet with its answer: sent by a machine, to one address and port of the host. */
+/** One packet with its answer: sent by a machine, to one address and port of the host, or through it. */
 export interface LabProbe {
   readonly id: number
   readonly caller: string
   readonly service: string
   /** The machine that sends; `host` is the host copy itself. */
   readonly machine: string
+  /** The machine that is called: `host`, or one behind it. */
+  readonly called: string
   readonly kind: 'ping' | 'tcp' | 'udp'
   readonly destination: IpAddress
   /** The sender's interface, which a link-local destination needs. */

@@ -1,4 +1,5 @@
 import { printable } from '../base/terminal.ts'
+import type { LabCaller } from './lab-plan.ts'
 import type { LabCell, LabMark, LabReport } from './lab-matrix.ts'
 
 export interface MatrixStyle {
@@ -25,7 +26,7 @@ export function matrixText(report: LabReport, style: MatrixStyle): string {
   const who: Column[] = [
     { heading: 'who', texts: report.rows.map((row) => printable(row.caller.title)) },
     { heading: 'seen as', texts: report.rows.map((row) => row.caller.looks) },
-    { heading: 'on', texts: report.rows.map((row) => row.caller.on) },
+    { heading: 'on', texts: report.rows.map((row) => onText(row.caller, style)) },
   ]
   const services = report.services.map((service, index): Column => {
     const cells = report.rows.map((row) => row.cells[index])
@@ -44,6 +45,12 @@ export function matrixText(report: LabReport, style: MatrixStyle): string {
     ...report.notes.map((note) => `note: ${printable(note)}`),
     summary(report),
   ].join('\n')
+}
+
+/** Where it arrives; and whom it calls where that is not the host. */
+function onText({ on, through }: LabCaller, style: MatrixStyle): string {
+  if (through === undefined) return on
+  return `${on} ${style.unicode ? '→' : '>'} ${through.title}`
 }
 
 interface Column {

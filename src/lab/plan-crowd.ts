@@ -11,7 +11,7 @@ import type { LabLink } from './lab-plan.ts'
 import type { Router } from './plan-routers.ts'
 import { isBehindReachable, standBehind } from './plan-routers.ts'
 import type { Crowd, Plug, Stand } from './stands.ts'
-import { dialled, FAMILIES, isLinkLocal, NOBODY, plugInto } from './stands.ts'
+import { dialled, FAMILIES, isLinkLocal, NOBODY, plugInto, together } from './stands.ts'
 
 /** Where machines can be put. */
 export interface Ground {
@@ -20,6 +20,8 @@ export interface Ground {
   readonly book: AddressBook
   /** The host's interfaces that the lab does not have. */
   readonly leftOut: readonly NetworkInterface[]
+  /** A machine has one way to everyone: whoever is on several links is a machine on each. */
+  readonly apart: boolean
 }
 
 /** Each identity of a device, wherever a packet that it recognises can come from. */
@@ -49,13 +51,16 @@ function planMac(device: Device, mac: MacAddress, id: string, ground: Ground): C
   const plugs = ground.links
     .filter((link) => link.kind !== 'tun')
     .map((link) => plugInto(link, mac, someAddresses(link, ground.book)))
-  const crowd = standOn(id, plugs, (plug) => ({
+  const appear = (plug: Plug): Appearance => ({
     role: 'device',
     title: device.name,
     looks: mac,
     mac,
     ways: plug.ways,
-  }))
+  })
+  const crowd = ground.apart
+    ? together(plugs.map((plug, index) => standOn(`${id}/${index}`, [plug], appear)))
+    : standOn(id, plugs, appear)
   return crowd.stands.length > 0
     ? crowd
     : missing(device, mac, 'the host has no Ethernet link with an address')
@@ -171,7 +176,7 @@ function someAddresses(link: LabLink, book: AddressBook): readonly IpAddress[] {
 }
 
 /** The link on which an identity's network is, by the host's longest prefix as routing has it, and the part that is there. */
-function homeOf<T extends Pick<LabLink, 'addresses'>>(
+export function homeOf<T extends Pick<LabLink, 'addresses'>>(
   links: readonly T[],
   cidr: Cidr,
 ): { readonly link: T; readonly network: Cidr } | undefined {

@@ -121,7 +121,7 @@ describe('who stands where', () => {
     assert.deepEqual(
       planLab(policy([devices[0] ?? device('x', [])], []), facts, { ...MEANS, tun: false }).notes,
       [
-        'tun0 (tun) was left out: copying it takes perl and a /dev/net/tun that may be used',
+        'tun0 (tun) was left out: copying it takes a /dev/net/tun that may be used',
         'eth9 is down and was left out',
         'laptop (00:16:3e:00:00:01) was not tried: the host has no Ethernet link with an address',
       ],

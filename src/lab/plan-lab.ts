@@ -6,6 +6,7 @@ import { gatewaysLeftOut, planDevice, planSelf, planStrangers } from './plan-cro
 import { planLinks } from './plan-links.ts'
 import { planListeners, planProbes, planServices } from './plan-probes.ts'
 import { planRouters } from './plan-routers.ts'
+import { planThrough, routedByHost, sendsThrough } from './plan-through.ts'
 import { together } from './stands.ts'
 
 export interface LabMeans {
@@ -20,7 +21,8 @@ const MOST_DEVICES = 250
 
 /**
  * Plans a copy of the host with everyone who may call: each device of the policy wherever it can be recognised, a
- * stranger on every link, each gateway as a router with a stranger behind it, and the host itself.
+ * stranger on every link, each gateway as a router with a stranger behind it, and the host itself; and with
+ * `forward: guard` whom they call through it.
  */
 export function planLab(policy: Policy, facts: HostFacts, { now, tun }: LabMeans): LabPlan {
   const { links, notes: linkNotes } = planLinks(facts, tun)
@@ -29,13 +31,15 @@ export function planLab(policy: Policy, facts: HostFacts, { now, tun }: LabMeans
   const leftOut = facts.interfaces.filter(
     (one) => one.kind !== 'loopback' && !links.some((link) => link.name === one.name),
   )
-  const ground = { links, routers, book, leftOut }
+  const apart = sendsThrough(policy, facts)
+  const ground = { links, routers, book, leftOut, apart }
   const devices = policy.devices.slice(0, MOST_DEVICES)
-  const crowd = together([
+  const direct = together([
     ...devices.flatMap((device, index) => planDevice(device, index, ground)),
     ...routers.map((router) => router.crowd),
     ...planStrangers(ground),
   ])
+  const crowd = together([direct, planThrough(policy, facts, ground, direct)])
   const stands = [...crowd.stands, ...planSelf(facts)].filter((stand) => stand.ways.length > 0)
   const { services, notes: serviceNotes } = planServices(policy)
   const probes = planProbes(stands, services, now)
@@ -45,7 +49,7 @@ export function planLab(policy: Policy, facts: HostFacts, { now, tun }: LabMeans
     hostRoutes: oneDefaultEach(crowd.hostRoutes),
     forwarding: facts.forwarding,
     bridgeNetfilter: facts.bridgeNetfilter,
-    machines: crowd.machines,
+    machines: apart ? routedByHost(crowd.machines, links) : crowd.machines,
     listeners: planListeners(probes),
     callers: stands.map((stand) => stand.caller),
     services: services.map(({ service }) => service),

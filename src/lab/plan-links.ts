@@ -45,7 +45,7 @@ function planLink(
   }
   if (one.kind === 'bridge') return planBridge(link, one, facts)
   if (!one.ethernet && !tun) {
-    return `${one.name} (${one.kind}) was left out: copying it takes perl and a /dev/net/tun that may be used`
+    return `${one.name} (${one.kind}) was left out: copying it takes a /dev/net/tun that may be used`
   }
   if (!one.ethernet) return { link: { ...link, kind: 'tun', ports: [] } }
   const ethernet = { link: { ...link, kind: 'ethernet', ports: [] } } as const

@@ -113,6 +113,7 @@ export function planProbes(
           caller: stand.caller.id,
           service: service.id,
           machine: stand.machine,
+          called: stand.through?.machine ?? 'host',
           kind: attempt.kind,
           destination: way.destination,
           ...(way.zone !== undefined && { zone: way.zone }),
@@ -131,15 +132,17 @@ const HOP_LIMIT = 64
 const CLIENT_PORT = 49_152
 
 function firstPacket(stand: Stand, way: Way, attempt: Try, now: number): Packet {
+  const hops = (stand.behind ? 1 : 0) + (stand.through === undefined ? 0 : 1)
   return {
-    hook: 'input',
+    ...(stand.through === undefined ? { hook: 'input' } : { hook: 'forward', oif: stand.through.link }),
     iif: stand.caller.on,
     ...(stand.mac !== undefined && { mac: stand.mac }),
     family: way.family,
     source: way.source,
     destination: way.destination,
     ...transport(attempt, way.family),
-    hopLimit: stand.behind ? HOP_LIMIT - 1 : HOP_LIMIT,
+    // The host lowers it before its forward hook.
+    hopLimit: HOP_LIMIT - hops,
     tracking: { state: 'new', direction: 'original', mark: 0, dnat: false },
     time: now,
   }
@@ -168,11 +171,12 @@ function transport(attempt: Try, family: Family) {
 /** The sockets that the probes need. */
 export function planListeners(probes: readonly LabProbe[]): readonly LabListener[] {
   const listeners = new Map<string, LabListener>()
-  for (const { kind, port, destination, zone, packet } of probes) {
+  for (const { called, kind, port, destination, zone, packet } of probes) {
     if (port === undefined || kind === 'ping') continue
     // The zone of a link-local address is the interface of whoever binds it: here the host's.
     const scope = zone === undefined || packet.iif === undefined ? {} : { zone: packet.iif }
-    listeners.set(`${kind} ${port} ${destination} ${scope.zone ?? ''}`, {
+    listeners.set(`${called} ${kind} ${port} ${destination} ${scope.zone ?? ''}`, {
+      machine: called,
       protocol: kind,
       port,
       address: destination,

@@ -1,3 +1,4 @@
+import type { InterfaceName } from '../net/interface-name.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
 import { familyOf, widthOf } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
@@ -13,10 +14,12 @@ export interface Stand {
   readonly mac?: MacAddress
   /** Its packets pass a router. */
   readonly behind: boolean
+  /** It calls a machine on another link of the host. */
+  readonly through?: { readonly link: InterfaceName; readonly machine: string }
   readonly ways: readonly Way[]
 }
 
-/** How a caller reaches the host in one family. */
+/** How a caller reaches the host, or whom it calls through it, in one family. */
 export interface Way {
   readonly family: Family
   readonly source: IpAddress

@@ -5,7 +5,10 @@ import { adminStandings, mayCountAsAdmin } from './admins.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import type { Device, Placed, Policy } from './policy.ts'
 
-/** What this policy says about a host that is not so, or that would not do what is meant. */
+/**
+ * What this policy says about a host that is not so, or that would not do what is meant. The facts must be read from
+ * a host: on one of which nothing is known, no interface exists and no admin was seen.
+ */
 export function checkAgainstHost(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
   const diagnostics = [
     ...checkInterfaces(policy, facts),

@@ -23,7 +23,7 @@ export function resolveHost(draft: HostDraft | undefined, reading: Reading): Hos
       'write backend: nft, or remove the key',
     )
   }
-  const unguarded = (draft.unguarded ?? []).filter((entry) => {
+  const unguarded = withoutRepeats(draft.unguarded ?? []).filter((entry) => {
     if (entry.value !== 'lo') return true
     reading.warning('interface-is-lo', entry.place, 'packets on lo are never judged', 'remove lo here')
     return false
@@ -44,7 +44,7 @@ export function checkJudged(
   host: HostSettings,
   reading: Reading,
 ): readonly Placed<InterfaceName>[] {
-  return on.filter((entry) => {
+  return withoutRepeats(on).filter((entry) => {
     if (entry.value === 'lo') {
       reading.error(
         'interface-is-lo',
@@ -60,4 +60,9 @@ export function checkJudged(
     reading.error('on-unguarded', entry.place, message, 'remove it here, or from unguarded:')
     return false
   })
+}
+
+function withoutRepeats(entries: readonly Placed<InterfaceName>[]): readonly Placed<InterfaceName>[] {
+  const seen = new Set<InterfaceName>()
+  return entries.filter(({ value }) => !seen.has(value) && seen.add(value))
 }

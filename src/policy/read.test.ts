@@ -71,6 +71,23 @@ grants: [{ from: [some, a, b], to: ssh }]
   assert.deepEqual(from, { kind: 'devices', written: ['some', 'a', 'b'], devices: ['b', 'c', 'a'] })
 })
 
+test('an interface that is named twice counts once', () => {
+  const text = `admit: 1
+safety: { admins: 0 }
+host: { unguarded: [docker0, docker0] }
+grants: [{ from: anyone, to: ssh, on: [eth0, eth1, eth0] }]
+`
+  const { policy } = readPolicy(text, OPTIONS)
+  assert.deepEqual(
+    policy?.host.unguarded.map((entry) => entry.place.path),
+    ['host.unguarded[0]'],
+  )
+  assert.deepEqual(
+    policy?.grants[0]?.on?.map((entry) => entry.place.path),
+    ['grants[0].on[0]', 'grants[0].on[1]'],
+  )
+})
+
 test('sections that are left empty are nothing', () => {
   const { policy } = readPolicy(
     'admit: 1\nhost:\ndevices:\n  # none\ngrants:\nsafety: { admins: 0 }\n',

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { InternalError } from '../base/internal-error.ts'
 import type { LabPlan } from '../lab/lab-plan.ts'
 import type { TunWire } from '../lab/wiring.ts'
 import { planWiring } from '../lab/wiring.ts'
@@ -12,6 +13,13 @@ export interface Lab {
   readonly machines: ReadonlyMap<string, Agent>
 }
 
+/** The agent of a machine of the plan; `host` is the host copy. */
+export function agentOf(lab: Lab, machine: string): Agent {
+  const agent = machine === 'host' ? lab.host : lab.machines.get(machine)
+  if (agent === undefined) throw new InternalError(`the lab has no machine ${machine}`)
+  return agent
+}
+
 /** Builds the plan's namespaces and links. Rejects with what the system said. */
 export async function buildLab(
   plan: LabPlan,
@@ -20,6 +28,7 @@ export async function buildLab(
 ): Promise<Lab> {
   let done = 0
   const total = plan.machines.length + 2
+  onProgress(0, total)
   const start = async (where: 'own' | 'here'): Promise<Agent> => {
     const agent = await startAgent(where, onAnswer)
     onProgress(++done, total)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LabOutcome, LabPlan, LabProbe } from '../lab/lab-plan.ts'
 import type { Agent } from './lab-agent.ts'
 import type { Lab } from './lab-build.ts'
+import { agentOf } from './lab-build.ts'
 
 /** Seconds without an answer after which a probe counts as refused, once all have been sent. */
 const PATIENCE = 0.7
@@ -66,8 +67,7 @@ async function round(
 ): Promise<void> {
   const asked = new Set<Agent>()
   for (const probe of probes) {
-    const agent = probe.machine === 'host' ? lab.host : lab.machines.get(probe.machine)
-    if (agent === undefined) continue
+    const agent = agentOf(lab, probe.machine)
     answers.admitted.delete(probe.id)
     asked.add(agent)
     agent.probe({

@@ -12,6 +12,7 @@ import { labMatrix } from '../lab/lab-matrix.ts'
 import { planLab } from '../lab/plan-lab.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Policy } from '../policy/policy.ts'
+import { findProgram, PROGRAM_FOLDERS } from './command.ts'
 import type { LabJob, LabMessage, LabPhase } from './lab-job.ts'
 
 /** How the lab gets on, for a line that a person watches. */
@@ -40,6 +41,13 @@ export async function runLab(
   expected: (packet: Packet) => boolean,
   io: LabIo,
 ): Promise<Result<LabReport, KernelError>> {
+  const absent = ['setpriv', 'unshare', 'ip', 'nft', 'perl'].filter((name) => findProgram(name) === undefined)
+  if (absent.length > 0) {
+    return fail({
+      kind: 'unavailable',
+      message: `the lab needs ${absent.join(', ')}, which this system lacks`,
+    })
+  }
   const plan = planLab(policy, facts, { now: io.now, tun: mayUseTun() })
   const wanted = plan.probes.map((probe) => expected(probe.packet))
   const outcome = await work({ plan, rulesText, expected: wanted }, io)
@@ -57,7 +65,7 @@ function work(job: LabJob, io: LabIo): Promise<Result<Extract<LabMessage, { kind
     process.execPath,
     fileURLToPath(new URL('lab-worker.ts', import.meta.url)),
   ])
-  const child = spawn(file, argv, { stdio: ['pipe', 'pipe', 'pipe'], env: WORKER_ENVIRONMENT })
+  const child = spawn(file, argv, { stdio: ['pipe', 'pipe', 'pipe'], env: workerEnvironment() })
   let heard: Result<Extract<LabMessage, { kind: 'done' }>, KernelError> | undefined
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -78,7 +86,16 @@ function work(job: LabJob, io: LabIo): Promise<Result<Extract<LabMessage, { kind
   })
 }
 
-const WORKER_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+/** Nothing of the caller's but Node's store of compiled code, which bin/admit chooses. */
+function workerEnvironment(): Readonly<Record<string, string>> {
+  const cache = process.env['NODE_COMPILE_CACHE']
+  return {
+    PATH: PROGRAM_FOLDERS.join(':'),
+    LC_ALL: 'C',
+    TZ: 'UTC',
+    ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }),
+  }
+}
 
 /**
  * Two things end the lab with this process: the kernel kills it when its parent dies (`--pdeathsig`, which a user
@@ -112,7 +129,6 @@ function noLab(complaint: string): KernelError {
 function mayUseTun(): boolean {
   try {
     accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)
-    accessSync('/usr/bin/perl', constants.X_OK)
     return true
   } catch {
     return false

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { buildLab } from './lab-build.ts'
+import { agentOf, buildLab } from './lab-build.ts'
 import type { LabJob, LabMessage } from './lab-job.ts'
 import { collectAnswers, tryRules, tryWires } from './lab-rounds.ts'
 
@@ -37,10 +37,9 @@ async function work(job: LabJob): Promise<void> {
     (probe, admitted) => answers.onAnswer(probe, admitted),
     (done, total) => say({ kind: 'progress', phase: 'build', done, total }),
   )
-  const { host } = lab
   await Promise.all(
-    plan.listeners.map(({ protocol, port, address, zone }) =>
-      host.listen(protocol, port, zone === undefined ? address : `${address}%${zone}`),
+    plan.listeners.map(({ machine, protocol, port, address, zone }) =>
+      agentOf(lab, machine).listen(protocol, port, zone === undefined ? address : `${address}%${zone}`),
     ),
   )
   const total = plan.probes.length

@@ -1,3 +1,4 @@
+import { nowhere } from '../../src/base/place.ts'
 import { renderTable } from '../../src/backends/nftables/render.ts'
 import type { Result } from '../../src/base/result.ts'
 import { compile } from '../../src/compile/compile.ts'
@@ -13,6 +14,7 @@ import {
   bound,
   byAddress,
   byMac,
+  cidr,
   device,
   face,
   gateway,
@@ -105,6 +107,26 @@ export const OFFICE = {
       grant(['uplink'], [WEB]),
     ],
     { services: [SSH, WEB], host: { forward: 'keep', refuse: 'reject' } },
+  ),
+}
+
+/** The same office with a policy for what goes through it. */
+export const GUARDED = {
+  facts: OFFICE.facts,
+  policy: policy(
+    [
+      device('desk', [bound('00:16:3e:00:00:07', '192.168.1.7')]),
+      device('uplink', [byMac('fe:00:00:00:01:01')], { everyoneBehind: 'gateway' }),
+    ],
+    [
+      grant(['desk'], [SSH]),
+      {
+        ...grant(['desk'], [SSH, PING]),
+        through: [{ value: cidr('10.8.0.0/24'), place: nowhere('through') }],
+      },
+      { ...grant(['uplink'], [WEB]), through: [{ value: cidr('192.168.1.80'), place: nowhere('through') }] },
+    ],
+    { services: [SSH, WEB], host: { forward: 'guard' } },
   ),
 }
 

@@ -11,13 +11,19 @@ import type { LabReport } from '../../src/lab/lab-matrix.ts'
 import { explainDifference } from '../../src/lab/lab-matrix.ts'
 import { judge } from '../../src/policy/meaning.ts'
 import { byMac, device, gateway, grant, host, link, mac, PING, policy, service } from './lab-fixtures.ts'
-import { OFFICE, runCase, SMALL, VPS } from './lab-hosts.ts'
+import { GUARDED, OFFICE, runCase, SMALL, VPS } from './lab-hosts.ts'
 
 /** The matrix as `who@on: marks`, a letter a cell: a(dmitted), r(efused), i(n part), u(nreached), n(one). */
 function rowsOf(report: LabReport): readonly string[] {
   return report.rows.map(
-    (row) => `${row.caller.title}@${row.caller.on} ${row.cells.map((cell) => cell.got[0]).join('')}`,
+    (row) =>
+      `${row.caller.title}@${row.caller.on} ${row.caller.through === undefined ? '' : `→ ${row.caller.through.title} `}${row.cells.map((cell) => cell.got[0]).join('')}`,
   )
+}
+
+/** A user who may not open /dev/net/tun has a lab without the tunnel, which says so. */
+function hasTun(report: LabReport): boolean {
+  return !report.notes.some((note) => note.includes('/dev/net/tun'))
 }
 
 function assertAsExpected(report: LabReport): void {
@@ -64,23 +70,43 @@ describe('the matrix', () => {
   test('of an office gateway with a bridge and a tunnel', async () => {
     const report = await reportOf(OFFICE)
     assertAsExpected(report)
-    assert.deepEqual(rowsOf(report), [
-      'laptop@wan rrrr',
-      'laptop@br0 aaaa',
-      'phone@wan aarr',
-      'phone@br0 aarr',
-      'phone@wg0 aarr',
-      'desk@br0 aarr',
-      'gone@wan rrrr',
-      'gone@br0 rrrr',
-      'uplink, the router itself@wan rrar',
-      'stranger behind the router@wan rrar',
-      'stranger@wan rrrr',
-      'stranger@br0 rrrr',
-      'stranger@wg0 rrrr',
-      'this host itself@lo aaaa',
-    ])
-    assert.deepEqual(report.notes, ['old0 is down and was left out'])
+    assert.deepEqual(
+      rowsOf(report).filter((row) => !row.includes('@wg0')),
+      [
+        'laptop@wan rrrr',
+        'laptop@br0 aaaa',
+        'phone@wan aarr',
+        'phone@br0 aarr',
+        'desk@br0 aarr',
+        'gone@wan rrrr',
+        'gone@br0 rrrr',
+        'uplink, the router itself@wan rrar',
+        'stranger behind the router@wan rrar',
+        'stranger@wan rrrr',
+        'stranger@br0 rrrr',
+        'this host itself@lo aaaa',
+      ],
+    )
+    assert.ok(report.notes.includes('old0 is down and was left out'))
+    if (!hasTun(report)) return
+    assert.deepEqual(
+      rowsOf(report).filter((row) => row.includes('@wg0')),
+      ['phone@wg0 aarr', 'stranger@wg0 rrrr'],
+    )
+  })
+
+  test('of what goes through a gateway that guards it', async () => {
+    const report = await reportOf(GUARDED)
+    assertAsExpected(report)
+    const rows = rowsOf(report).filter((row) => row.includes('→') && !/ r+$/.test(row))
+    assert.deepEqual(
+      rows.filter((row) => !row.includes('wg0')),
+      [
+        'uplink, the router itself@wan → 192.168.1.80 on br0 rrar',
+        'stranger behind the router@wan → 192.168.1.80 on br0 rrar',
+      ],
+    )
+    if (hasTun(report)) assert.ok(rows.includes('desk@br0 → 10.8.0.0/24 on wg0 aarr'), rows.join('\n'))
   })
 
   test('of 20 devices, 5 services and both families takes less than 10 seconds', async () => {

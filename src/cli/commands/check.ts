@@ -30,7 +30,7 @@ export async function check(context: Context, options: CheckOptions): Promise<Ex
     grants: policy.grants.length,
     tests: policy.tests.length,
     packets: tests.packets,
-    diagnostics: diagnosticsJson(context, loaded.warnings),
+    diagnostics: diagnosticsJson(context, loaded.warnings, loaded.text),
   })
   return EXIT.done
 }

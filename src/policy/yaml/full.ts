@@ -2,7 +2,7 @@ import { Composer, isAlias, isMap, isScalar, isSeq, Parser } from 'yaml'
 import type { Document, YAMLError } from 'yaml'
 import { findHopeless } from './hopeless.ts'
 import type { ParsedYaml, YamlEntry, YamlNode, YamlProblem, YamlScalar } from './tree.ts'
-import { emptyScalar } from './tree.ts'
+import { emptyScalar, NOT_PRINTABLE } from './tree.ts'
 
 /** Problems shown of one file: after the first few they follow from one another. */
 const MAX_PROBLEMS = 20
@@ -12,9 +12,19 @@ const MAX_PROBLEMS = 20
  * tags, anchors and aliases are problems: a policy needs none of them, and an alias can stand for a billion values.
  */
 export function parseFullYaml(text: string): ParsedYaml {
-  const hopeless = findHopeless(text)
+  const hopeless = findControl(text) ?? findHopeless(text)
   if (hopeless !== undefined) return { root: undefined, problems: [hopeless] }
   return withoutStacks(() => compose(text))
+}
+
+/** Characters outside of YAML's printable ones; the lexer uses some of them as marks of its own. */
+function findControl(text: string): YamlProblem | undefined {
+  const start = text.search(NOT_PRINTABLE)
+  if (start < 0) return undefined
+  const code = text.charCodeAt(start).toString(16).padStart(4, '0')
+  const message = `the control character U+${code.toUpperCase()} stands here`
+  const fix = `remove it, or write it in double quotes as \\u${code}`
+  return { code: 'yaml-syntax', message, fix, start, end: start + 1 }
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Result } from '../../base/result.ts'
 import { fail, ok } from '../../base/result.ts'
 import { scanPlain, scanQuoted } from './plain-scalar.ts'
 import type { YamlEntry, YamlMap, YamlNode, YamlScalar } from './tree.ts'
-import { emptyScalar } from './tree.ts'
+import { emptyScalar, NOT_PRINTABLE } from './tree.ts'
 
 /** No policy is longer: 100,000 devices with a note each are about 15 million characters. */
 export const MAX_PLAIN_LENGTH = 64 * 1024 * 1024
@@ -10,6 +10,9 @@ export const MAX_PLAIN_LENGTH = 64 * 1024 * 1024
 const MAX_DEPTH = 48
 /** YAML's own limit for keys that are not marked with `?`. */
 const MAX_KEY = 1024
+
+/** Tabs, byte order marks, and CR without LF; characters that are in no YAML. */
+const NOT_PLAIN = new RegExp(`[\\t\\ufeff]|\\r(?!\\n)|${NOT_PRINTABLE.source}`)
 
 const NEWLINE = 10
 /** Only ever before a NEWLINE: the text was searched for others. */
@@ -27,7 +30,7 @@ const COLON = 58
  */
 export function parsePlainYaml(text: string): Result<YamlNode | undefined, number> {
   if (text.length > MAX_PLAIN_LENGTH) return fail(0)
-  const control = text.search(/[\0-\x09\x0b\x0c\x0e-\x1f\ufeff]|\r(?!\n)/)
+  const control = text.search(NOT_PLAIN)
   if (control >= 0) return fail(control)
   const reader = new PlainReader(text)
   reader.nextContent()

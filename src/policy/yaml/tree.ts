@@ -59,3 +59,6 @@ export interface ParsedYaml {
 export function emptyScalar(offset: number): YamlScalar {
   return { kind: 'scalar', text: '', style: 'plain', start: offset, end: offset }
 }
+
+/** A character that YAML 1.2 does not allow in a text (all but c-printable), lone surrogates aside. */
+export const NOT_PRINTABLE = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
