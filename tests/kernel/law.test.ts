@@ -120,6 +120,8 @@ function everyDecision(): readonly string[] {
     ...[...senders, 'anyone'].map((kind) => `rule grant by ${kind} accept`),
     ...admitted.map((reason) => `reason admitted: ${reason}`),
     ...refused.map((reason) => `reason refused: ${reason}`),
+    'related connection admitted',
+    'related connection refused',
     ...needs.map((need) => `rule meaning.network: ${need} accept`),
   ]
 }

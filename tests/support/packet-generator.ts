@@ -14,6 +14,7 @@ import { cidrOf, ipOf, isOwnAddress, macOf, routeOf } from './host-plan.ts'
 import { hasBridgeNetfilter } from './host-under-test.ts'
 import { addressInside } from './law-policies.ts'
 import type { MarkCode } from './probe.ts'
+import { EXPECTATIONS } from './probe.ts'
 import type { Random } from './random.ts'
 import type { Dialled, History, Recipe, Route, TestPacket } from './test-packet.ts'
 import { testPacket } from './test-packet.ts'
@@ -28,11 +29,19 @@ export function randomPackets(
 ): readonly TestPacket[] {
   const packets: TestPacket[] = []
   const taken = new Set<string>()
+  const sources = new Set<IpAddress>()
+  const expected = new Set<IpAddress>()
   while (packets.length < count) {
     const draft = draftPacket(random, { plan, policy })
     if (draft === undefined) continue
     const keys = connectionKeys(draft)
     if (keys.some((key) => taken.has(key))) continue
+    // Whatever else came from there might be what tracking takes for the expected connection.
+    const { source } = draft.route
+    const expects = draft.history.kind === 'expected'
+    if (expected.has(source) || (expects && sources.has(source))) continue
+    if (expects) expected.add(source)
+    sources.add(source)
     for (const key of keys) taken.add(key)
     packets.push(testPacket(plan, { ...draft, id: packets.length + 1, time }))
   }
@@ -393,6 +402,15 @@ function historyFor(random: Random, route: Route, transport: Transport): History
   const talk = conversationFor(random, route.family, transport, direction)
   if (talk === undefined) return first
   const dialling = route.hook === 'input' && random.chance(0.25) && talk.kind !== 'plain'
+  if (route.hook === 'input' && random.chance(0.06)) {
+    const expectation = random.pick(EXPECTATIONS)
+    const master: Conversation = {
+      kind: 'udp',
+      openerPort: ephemeral(random),
+      answererPort: ephemeral(random),
+    }
+    return { kind: 'expected', talk: master, expectation, sourcePort: ephemeral(random) }
+  }
   if (dialling) {
     const asAnswer = conversationFor(random, route.family, transport, 'reply')
     const hostFlags = random.pick([2, 2, 16, 24, 0xc2])

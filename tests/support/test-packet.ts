@@ -3,6 +3,7 @@ import type { Family, IpAddress } from '../../src/net/ip-address.ts'
 import type { MacAddress } from '../../src/net/mac-address.ts'
 import { parseMacAddress } from '../../src/net/mac-address.ts'
 import type { Packet, Tracking } from '../../src/packet/packet.ts'
+import { TCP_FLAGS } from '../../src/packet/packet.ts'
 import type { Conversation } from './connection.ts'
 import { answer, handshake, later, opening } from './connection.ts'
 import type { Transport, WirePacket } from './frames.ts'
@@ -10,7 +11,7 @@ import { protocolOf } from './frames.ts'
 import type { HostPlan, PlannedInterface } from './host-plan.ts'
 import { BRIDGED_MAC, NEXT_HOP_MAC, routeOf } from './host-plan.ts'
 import type { Origin } from './host-under-test.ts'
-import type { MarkCode, Translation } from './probe.ts'
+import type { Expectation, MarkCode, Translation } from './probe.ts'
 import { DSCP, MARK_OF } from './probe.ts'
 import { stateOfFirst } from './tracking.ts'
 
@@ -67,6 +68,13 @@ export type History =
       readonly hostFlags: number
       readonly flags: number
     }
+  /** The host dials the sender first, and tracking expects the sender to dial back to this port. */
+  | {
+      readonly kind: 'expected'
+      readonly talk: Conversation
+      readonly expectation: Expectation
+      readonly sourcePort: number
+    }
   /** An ICMP message about a packet of the host (or of the machine it is sent to). */
   | {
       readonly kind: 'error'
@@ -103,6 +111,8 @@ export function testPacket(plan: HostPlan, recipe: Recipe): TestPacket {
       return conversationPacket(plan, recipe, history)
     case 'dialled':
       return dialledPacket(plan, recipe, history)
+    case 'expected':
+      return expectedPacket(plan, recipe, history)
     case 'error':
       return errorPacket(plan, recipe, history)
     default:
@@ -200,7 +210,7 @@ function dialledPacket(plan: HostPlan, recipe: Recipe, history: History & { kind
   const first = { ...opening(talk).transport }
   const opened: Transport = first.kind === 'tcp' ? { ...first, flags: hostFlags } : first
   const last = talk.kind === 'tcp' ? later(talk, 'answerer', flags) : answer(talk)
-  const pickedUp = opened.kind === 'tcp' && (hostFlags & TCP_KEPT) !== TCP_SYN
+  const pickedUp = opened.kind === 'tcp' && (hostFlags & TCP_KEPT) !== TCP_FLAGS.syn
   const back = reversed(route)
   const tracking: Tracking = {
     state: 'established',
@@ -236,8 +246,37 @@ function dialledPacket(plan: HostPlan, recipe: Recipe, history: History & { kind
   }
 }
 
-const TCP_KEPT = 1 | 2 | 4 | 16
-const TCP_SYN = 2
+function expectedPacket(plan: HostPlan, recipe: Recipe, history: History & { kind: 'expected' }): TestPacket {
+  const { id, route } = recipe
+  const { talk, expectation, sourcePort } = history
+  const { protocol, port: destinationPort, dscp } = expectation
+  const transport: Transport =
+    protocol === 'tcp'
+      ? { kind: 'tcp', sourcePort, destinationPort, flags: TCP_FLAGS.syn }
+      : { kind: 'udp', sourcePort, destinationPort }
+  const tracking: Tracking = {
+    state: 'related',
+    direction: 'original',
+    mark: 0,
+    dnat: false,
+    originalDestinationPort: destinationPort,
+  }
+  const back = reversed(route)
+  return {
+    id,
+    packet: packetOf(plan, recipe, transport, tracking),
+    origin: originOf(route),
+    wire: wireOf(route, id, DSCP.test, transport, route.destination),
+    prepare: [
+      {
+        origin: reverseOrigin(plan, route),
+        wire: wireOf(back, PREPARING_IDS + id * 4, dscp, opening(talk).transport, back.destination),
+      },
+    ],
+  }
+}
+
+const TCP_KEPT = TCP_FLAGS.fin | TCP_FLAGS.syn | TCP_FLAGS.rst | TCP_FLAGS.ack
 
 function errorPacket(plan: HostPlan, recipe: Recipe, history: History & { kind: 'error' }): TestPacket {
   const { id, route } = recipe
