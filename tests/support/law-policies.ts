@@ -2,7 +2,7 @@ import { nowhere } from '../../src/base/place.ts'
 import type { Cidr } from '../../src/net/cidr.ts'
 import { cidrRange } from '../../src/net/cidr.ts'
 import type { InterfaceName } from '../../src/net/interface-name.ts'
-import type { Family, IpAddress } from '../../src/net/ip-address.ts'
+import type { Family } from '../../src/net/ip-address.ts'
 import { ipFromNumber, widthOf } from '../../src/net/ip-address.ts'
 import type { MacAddress } from '../../src/net/mac-address.ts'
 import { macFromNumber } from '../../src/net/mac-address.ts'
@@ -208,8 +208,4 @@ function randomPart(random: Random, world: World): ServicePart {
     [1, () => ({ kind: 'protocol', protocol: random.pick(PLAIN_PROTOCOLS) })],
     [2, () => ({ kind: 'ping' })],
   ])()
-}
-
-export function addressOf(family: Family, value: bigint): IpAddress {
-  return ipFromNumber(family, value)
 }
