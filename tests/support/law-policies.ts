@@ -18,6 +18,7 @@ import type {
   ServicePart,
   Target,
 } from '../../src/policy/policy.ts'
+import { formatServicePart } from '../../src/policy/services.ts'
 import type { HostPlan } from './host-plan.ts'
 import { cidrOf, ownNetworks } from './host-plan.ts'
 import type { Random } from './random.ts'
@@ -187,7 +188,7 @@ function randomAudience(random: Random, { devices, groups }: GrantContext): Audi
 function randomTarget(random: Random, world: World): Target {
   if (random.chance(0.2)) return { kind: 'everything' }
   const parts = Array.from({ length: random.between(1, 3) }, () => randomPart(random, world))
-  return { kind: 'service', service: { name: parts.map((part) => part.kind).join('-'), parts } }
+  return { kind: 'service', service: { name: parts.map(formatServicePart).join(' '), parts } }
 }
 
 function randomPart(random: Random, world: World): ServicePart {
