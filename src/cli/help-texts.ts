@@ -2,7 +2,7 @@
 export const HELP = {
   admit: {
     summary:
-      'The guest list for a Linux server. The policy names the devices that may come in; admit writes the netfilter\n' +
+      'The guest list for a Linux server. The policy names the devices that may come in; admit writes the netfilter ' +
       'rules, holds them against the policy, and puts them into the kernel. Everyone else stays out, over IPv4 and IPv6.',
     after: `
 A first time:

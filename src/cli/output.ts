@@ -51,9 +51,14 @@ export function createOutput(
     warn: (line) => streams.err(`${line}\n`),
     progress: (text = '') => streams.err(`\r${text}\u001b[K`),
     document: (command, body) => {
-      if (json) streams.out(`${JSON.stringify({ admit: 1, command, ...body }, jsonValue, 2)}\n`)
+      if (json) streams.out(`${documentText(command, body)}\n`)
     },
   }
+}
+
+/** One JSON document, without the newline at its end. */
+export function documentText(command: string, body: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ admit: 1, command, ...body }, jsonValue, 2)
 }
 
 /** IPv6 values are bigints in the model: JSON carries them as decimal strings. */

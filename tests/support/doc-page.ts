@@ -35,7 +35,7 @@ export interface Command {
   readonly status: number
 }
 
-/** The claims of one page, by the host that they are true on; `lo` is a host without interfaces. */
+/** The claims of one page, by the host that they are true on; `lo`, which is no host in particular, for a page that names none. */
 export interface Page {
   readonly hosts: ReadonlyMap<string, readonly Claim[]>
 }
