@@ -22,12 +22,18 @@ export async function applyTable(
   const transaction = diffTable(observed, wanted)
   if (transaction.operations.length === 0) return { kind: 'unchanged', table: wanted }
   const applied = await kernel.apply(transaction)
-  if (!applied.ok) return { kind: 'refused', error: applied.error }
+  if (!applied.ok && applied.error.kind !== 'timed-out') return { kind: 'refused', error: applied.error }
   const after = await kernel.observe(ADMIT_TABLE)
   if (!after.ok) return { kind: 'mismatch', observed: undefined, error: after.error }
-  if (after.value === undefined || !sameTable(after.value, wanted))
-    return { kind: 'mismatch', observed: after.value }
-  return { kind: 'applied', table: wanted, operations: transaction.operations.length }
+  if (same(after.value, wanted))
+    return { kind: 'applied', table: wanted, operations: transaction.operations.length }
+  // After a time-out only the kernel can tell whether it took the change.
+  if (!applied.ok && same(after.value, observed)) return { kind: 'refused', error: applied.error }
+  return { kind: 'mismatch', observed: after.value }
+}
+
+function same(a: Table | undefined, b: Table | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameTable(a, b)
 }
 
 /** How removing admit's table ended. */
@@ -43,7 +49,10 @@ export async function removeTable(kernel: Kernel): Promise<RemoveOutcome> {
   if (!observed.ok) return { kind: 'refused', error: observed.error }
   if (observed.value === undefined) return { kind: 'absent' }
   const removed = await kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
-  if (!removed.ok) return { kind: 'refused', error: removed.error }
+  if (!removed.ok && removed.error.kind !== 'timed-out') return { kind: 'refused', error: removed.error }
   const after = await kernel.observe(ADMIT_TABLE)
-  return after.ok && after.value === undefined ? { kind: 'removed' } : { kind: 'still-there' }
+  if (after.ok && after.value === undefined) return { kind: 'removed' }
+  if (!removed.ok && after.ok && same(after.value, observed.value))
+    return { kind: 'refused', error: removed.error }
+  return { kind: 'still-there' }
 }

@@ -29,5 +29,6 @@ ip netns exec gateway sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwa
 ip route add default via 203.0.113.1
 ip -6 route add default via 2001:db8:1::1
 listen_as_sshd 22222
-# The gateway's MAC is known, as on any host that has sent a packet.
+# The gateway's MAC is known, as on any host that has sent a packet over IPv4 and IPv6.
 ping -c 1 -W 2 203.0.113.1
+ping -c 1 -W 2 2001:db8:1::1
