@@ -18,7 +18,7 @@ import type {
   ServicePart,
   Target,
 } from '../../src/policy/policy.ts'
-import { formatServicePart } from '../../src/policy/services.ts'
+import { formatServicePart } from '../../src/policy/inline-service.ts'
 import type { HostPlan } from './host-plan.ts'
 import { cidrOf, ownNetworks } from './host-plan.ts'
 import type { Random } from './random.ts'
