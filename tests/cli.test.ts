@@ -55,7 +55,7 @@ function refusing(error: KernelError, which: 'apply' | 'all', tables: readonly T
   const no = (): Promise<ReturnType<typeof fail<KernelError>>> => Promise.resolve(fail(error))
   return {
     capabilities: () => fake.capabilities(),
-    tables: () => fake.tables(),
+    tables: () => (which === 'all' ? no() : fake.tables()),
     check: (transaction) => fake.check(transaction),
     observe: (table) => (which === 'all' ? no() : fake.observe(table)),
     apply: no,

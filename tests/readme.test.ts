@@ -44,7 +44,3 @@ function rows(text: string): ReadonlyMap<string, string> {
     [...text.matchAll(/^\| `admit (\w+)` \| (.*) \|$/gm)].map(([, name = '', words = '']) => [name, words]),
   )
 }
-
-function readFileSyncOrFolder(target: string): void {
-  assert.ok(existsSync(root + target), `${target} is not there`)
-}

@@ -1,3 +1,5 @@
+import type { Result } from '../base/result.ts'
+import { ok } from '../base/result.ts'
 import { ADMIT_TABLE } from '../compile/compile.ts'
 import type { Kernel, KernelError } from '../kernel/kernel.ts'
 import { diffTable } from '../ruleset/diff.ts'
@@ -43,16 +45,24 @@ export type RemoveOutcome =
   | { readonly kind: 'refused'; readonly error: KernelError }
   | { readonly kind: 'still-there' }
 
-/** Removes admit's own table and nothing else: the host is then as open as the other tables leave it. */
+/**
+ * Removes admit's own table and nothing else: the host is then as open as the other tables leave it. The table is not
+ * read, so that one in which somebody else put what admit cannot read can be removed as well.
+ */
 export async function removeTable(kernel: Kernel): Promise<RemoveOutcome> {
-  const observed = await kernel.observe(ADMIT_TABLE)
-  if (!observed.ok) return { kind: 'refused', error: observed.error }
-  if (observed.value === undefined) return { kind: 'absent' }
+  const before = await hasTable(kernel)
+  if (!before.ok) return { kind: 'refused', error: before.error }
+  if (!before.value) return { kind: 'absent' }
   const removed = await kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
   if (!removed.ok && removed.error.kind !== 'timed-out') return { kind: 'refused', error: removed.error }
-  const after = await kernel.observe(ADMIT_TABLE)
-  if (after.ok && after.value === undefined) return { kind: 'removed' }
-  if (!removed.ok && after.ok && same(after.value, observed.value))
-    return { kind: 'refused', error: removed.error }
-  return { kind: 'still-there' }
+  const after = await hasTable(kernel)
+  return after.ok && !after.value ? { kind: 'removed' } : { kind: 'still-there' }
+}
+
+async function hasTable(kernel: Kernel): Promise<Result<boolean, KernelError>> {
+  const tables = await kernel.tables()
+  if (!tables.ok) return tables
+  return ok(
+    tables.value.some(({ family, name }) => family === ADMIT_TABLE.family && name === ADMIT_TABLE.name),
+  )
 }
