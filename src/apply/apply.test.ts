@@ -33,10 +33,11 @@ function kernelThat(
   fake: FakeKernel,
   apply: Kernel['apply'],
   observe: Kernel['observe'] = (ref) => fake.observe(ref),
+  tables: Kernel['tables'] = () => fake.tables(),
 ): Kernel {
   return {
     capabilities: () => fake.capabilities(),
-    tables: () => fake.tables(),
+    tables,
     check: (transaction) => fake.check(transaction),
     apply,
     observe,
@@ -129,6 +130,7 @@ describe('removing the table', () => {
     const kernel = kernelThat(
       new FakeKernel(),
       () => assert.fail('changed'),
+      undefined,
       () => Promise.resolve(fail(NO)),
     )
     assert.deepEqual(await removeTable(kernel), { kind: 'refused', error: NO })

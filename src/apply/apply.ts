@@ -56,7 +56,8 @@ export async function removeTable(kernel: Kernel): Promise<RemoveOutcome> {
   const removed = await kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
   if (!removed.ok && removed.error.kind !== 'timed-out') return { kind: 'refused', error: removed.error }
   const after = await hasTable(kernel)
-  return after.ok && !after.value ? { kind: 'removed' } : { kind: 'still-there' }
+  if (after.ok && !after.value) return { kind: 'removed' }
+  return removed.ok || !after.ok ? { kind: 'still-there' } : { kind: 'refused', error: removed.error }
 }
 
 async function hasTable(kernel: Kernel): Promise<Result<boolean, KernelError>> {

@@ -4,7 +4,7 @@ import { macToNumber } from '../net/mac-address.ts'
 import type { Identity, Policy } from '../policy/policy.ts'
 import { diffTable } from '../ruleset/diff.ts'
 import type { FieldName } from '../ruleset/fields.ts'
-import { describeElement } from '../ruleset/format-element.ts'
+import { elementWords } from './element-words.ts'
 import { elementKey, normaliseRule } from '../ruleset/normalise.ts'
 import type { Chain, Element, NamedSet, Rule, Table } from '../ruleset/ruleset.ts'
 
@@ -77,7 +77,7 @@ function elementChanges(before: Table, wanted: Table, index: DeviceIndex): reado
       sign,
       what: 'element',
       ...origin,
-      words: `${audience}: ${who}${describeElement(set.fields, element)}`,
+      words: `${audience}: ${who}${elementWords(set.fields, element)}`,
     }
   }
   return [
