@@ -125,6 +125,12 @@ describe('what an apply would change, in words', () => {
     )
   })
 
+  test('not the order of the chains, which is that of their making', () => {
+    const policy = policyOf(BEFORE, NOW)
+    const wanted = rules(policy)
+    assert.deepEqual(changesBetween({ ...wanted, chains: [...wanted.chains].reverse() }, wanted, policy), [])
+  })
+
   test('also what shows in no rule and no element', () => {
     const policy = policyOf(BEFORE, NOW)
     const wanted = rules(policy)

@@ -106,8 +106,11 @@ function chainChanges(before: Table, wanted: Table): readonly Change[] {
 }
 
 function ruleChanges(before: Table, wanted: Table): readonly Change[] {
-  const rules = (table: Table): readonly string[] =>
-    table.chains.flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
+  // The kernel lists chains in the order of their making, which says nothing; that of the rules inside does.
+  const rules = ({ chains }: Table): readonly string[] =>
+    [...chains]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
   const comments = new Map<string, string | undefined>(
     [...before.chains, ...wanted.chains].flatMap((chain) =>
       chain.rules.map((rule) => [`${chain.name}\t${ruleKey(rule)}`, rule.comment] as const),
