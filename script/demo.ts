@@ -13,8 +13,8 @@ const { values: options } = parseArgs({ options: { screen: { type: 'string' } } 
 const folder = '/run/demo'
 const admitProgram = resolve('bin/admit')
 const LAPTOP = `laptop: { mac: ${MACS.laptop}, admin: true, unseen: true }`
-const DESK = `desk: { mac: ${MACS.desk}, admin: true, unseen: true }`
-const PHONE = `phone: { mac: ${MACS.phone} }`
+const DESK = `desk:   { mac: ${MACS.desk}, admin: true, unseen: true }`
+const PHONE = `phone:  { mac: ${MACS.phone} }`
 
 const begun = performance.now()
 const screen = new Screen()
@@ -57,8 +57,10 @@ function writePolicy(devices: readonly string[], shown: boolean): void {
     'admit: 1',
     'devices:',
     ...devices.map((line) => `  ${line}`),
+    'groups:',
+    `  mine: [${names.join(', ')}]`,
     'grants:',
-    `  - { from: [${names.join(', ')}], to: everything }`,
+    '  - { from: mine, to: everything }',
     '',
   ].join('\n')
   writeFileSync(`${folder}/policy.yaml`, text)

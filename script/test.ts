@@ -28,7 +28,10 @@ interface Totals {
 const NETNS = './script/netns'
 
 const { long, wanted } = commandLine()
-const environment = { ...process.env, ...(long ? { ADMIT_LONG: '1' } : {}) }
+const environment: NodeJS.ProcessEnv = { ...process.env, ...(long ? { ADMIT_LONG: '1' } : {}) }
+// Under CI the laws take many cases, which .ci/run asks for by name; all tests together stay below five minutes
+// whoever runs them. Some runners set CI to nothing, which is none.
+if (wanted.length === 0 || environment['CI'] === '') delete environment['CI']
 /** A test that takes longer hangs. All of them are done in five minutes; those asked for by name may be slow. */
 const minutes = long ? 600 : wanted.length > 0 ? 30 : 4
 

@@ -1,4 +1,3 @@
-import { InternalError } from './base/internal-error.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/program.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -8,24 +7,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.system)
 })
 
-try {
-  process.exitCode = await run({
-    args: process.argv.slice(2),
-    version: packageJson.version,
-    env: process.env,
-    streams: { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
-    terminal: {
-      out: process.stdout.isTTY === true,
-      err: process.stderr.isTTY === true,
-      width: process.stdout.columns ?? 80,
-    },
-    system: async () => (await import('./system/real-system.ts')).realSystem(),
-  })
-} catch (error) {
-  const known = error instanceof InternalError ? error.message : String(error)
-  const trace = error instanceof Error ? (error.stack ?? '') : ''
-  process.stderr.write(
-    `admit: a bug of admit's own: ${known}\n${trace}\nPlease report it with the command that you typed.\n`,
-  )
-  process.exitCode = EXIT.bug
-}
+process.exitCode = await run({
+  args: process.argv.slice(2),
+  version: packageJson.version,
+  env: process.env,
+  streams: { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
+  terminal: {
+    out: process.stdout.isTTY === true,
+    err: process.stderr.isTTY === true,
+    width: process.stdout.columns ?? 80,
+  },
+  system: async () => (await import('./system/real-system.ts')).realSystem(),
+})

@@ -19,7 +19,7 @@ for (const page of pages) {
 }
 
 function checkClaims(page: string, host: string, claims: readonly Claim[]): void {
-  const planned = claims.map((claim) => ({ claim, commands: commandsOf(claim) }))
+  const planned = claims.map((claim) => ({ claim, commands: commandsOf(claim, host) }))
   const all = planned.flatMap(({ commands }) => commands)
   let results: readonly (Ran | undefined)[] | undefined
   let first = 0
@@ -41,7 +41,9 @@ function checkClaims(page: string, host: string, claims: readonly Claim[]): void
 }
 
 /** What a claim comes down to: shell commands with what they print. */
-function commandsOf(claim: Claim): readonly Command[] {
+function commandsOf(claim: Claim, host: string): readonly Command[] {
+  // A page that names no host is about the language.
+  const check = host === 'lo' ? 'admit check --no-host --policy' : 'admit check --policy'
   const { line } = claim
   switch (claim.kind) {
     case 'session':
@@ -49,14 +51,14 @@ function commandsOf(claim: Claim): readonly Command[] {
     case 'policy':
       return [
         { line, text: write(claim.file, claim.text), output: [], status: 0 },
-        { line, text: `admit check --policy ${claim.file}`, output: ['…'], status: 0 },
+        { line, text: `${check} ${claim.file}`, output: ['…'], status: 0 },
       ]
     case 'wrong-policy':
       return [
         { line, text: write('wrong.yaml', claim.text), output: [], status: 0 },
         {
           line,
-          text: 'admit check --policy wrong.yaml',
+          text: `${check} wrong.yaml`,
           output: ['…', ...claim.codes.flatMap((code) => [`…${code}…`, '…'])],
           status: 2,
         },

@@ -53,7 +53,7 @@ export class Screen {
   /** A command as it was typed, and what it said. */
   typed(server: Column, line: string, output: string): void {
     print(`${dim(server === 'recipe' ? 'recipe#' : ' admit#')} ${line}`)
-    for (const said of output.trimEnd().split('\n')) if (said !== '') print(dim(`        ${said}`))
+    for (const said of shortened(output)) print(dim(`        ${said}`))
   }
 
   file(name: string, text: string): void {
@@ -111,6 +111,13 @@ export class Screen {
     print('', '', TITLE, ...table(colour), end)
     return `${[TITLE, ...table((_row, _index, text) => text), end].join('\n')}\n`
   }
+}
+
+/** A long list is told by its beginning and its end. */
+function shortened(output: string): readonly string[] {
+  const lines = output.split('\n').filter((line) => line !== '')
+  if (lines.length <= 12) return lines
+  return [...lines.slice(0, 4), `… ${lines.length - 7} more lines`, ...lines.slice(-3)]
 }
 
 function print(...lines: readonly string[]): void {

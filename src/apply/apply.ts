@@ -1,3 +1,5 @@
+import type { Result } from '../base/result.ts'
+import { ok } from '../base/result.ts'
 import { ADMIT_TABLE } from '../compile/compile.ts'
 import type { Kernel, KernelError } from '../kernel/kernel.ts'
 import { diffTable } from '../ruleset/diff.ts'
@@ -22,12 +24,18 @@ export async function applyTable(
   const transaction = diffTable(observed, wanted)
   if (transaction.operations.length === 0) return { kind: 'unchanged', table: wanted }
   const applied = await kernel.apply(transaction)
-  if (!applied.ok) return { kind: 'refused', error: applied.error }
+  if (!applied.ok && applied.error.kind !== 'timed-out') return { kind: 'refused', error: applied.error }
   const after = await kernel.observe(ADMIT_TABLE)
   if (!after.ok) return { kind: 'mismatch', observed: undefined, error: after.error }
-  if (after.value === undefined || !sameTable(after.value, wanted))
-    return { kind: 'mismatch', observed: after.value }
-  return { kind: 'applied', table: wanted, operations: transaction.operations.length }
+  if (same(after.value, wanted))
+    return { kind: 'applied', table: wanted, operations: transaction.operations.length }
+  // After a time-out only the kernel can tell whether it took the change.
+  if (!applied.ok && same(after.value, observed)) return { kind: 'refused', error: applied.error }
+  return { kind: 'mismatch', observed: after.value }
+}
+
+function same(a: Table | undefined, b: Table | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameTable(a, b)
 }
 
 /** How removing admit's table ended. */
@@ -37,13 +45,24 @@ export type RemoveOutcome =
   | { readonly kind: 'refused'; readonly error: KernelError }
   | { readonly kind: 'still-there' }
 
-/** Removes admit's own table and nothing else: the host is then as open as the other tables leave it. */
+/**
+ * Removes admit's own table and nothing else: the host is then as open as the other tables leave it. The table is not
+ * read, so that one in which somebody else put what admit cannot read can be removed as well.
+ */
 export async function removeTable(kernel: Kernel): Promise<RemoveOutcome> {
-  const observed = await kernel.observe(ADMIT_TABLE)
-  if (!observed.ok) return { kind: 'refused', error: observed.error }
-  if (observed.value === undefined) return { kind: 'absent' }
+  const before = await hasTable(kernel)
+  if (!before.ok) return { kind: 'refused', error: before.error }
+  if (!before.value) return { kind: 'absent' }
   const removed = await kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
-  if (!removed.ok) return { kind: 'refused', error: removed.error }
-  const after = await kernel.observe(ADMIT_TABLE)
-  return after.ok && after.value === undefined ? { kind: 'removed' } : { kind: 'still-there' }
+  if (!removed.ok && removed.error.kind !== 'timed-out') return { kind: 'refused', error: removed.error }
+  const after = await hasTable(kernel)
+  return after.ok && !after.value ? { kind: 'removed' } : { kind: 'still-there' }
+}
+
+async function hasTable(kernel: Kernel): Promise<Result<boolean, KernelError>> {
+  const tables = await kernel.tables()
+  if (!tables.ok) return tables
+  return ok(
+    tables.value.some(({ family, name }) => family === ADMIT_TABLE.family && name === ADMIT_TABLE.name),
+  )
 }

@@ -1,11 +1,12 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { printable } from '../base/terminal.ts'
 import type { Context } from './context.ts'
 import { DEFAULT_POLICY, DEFAULT_STATE } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
 import { EXIT } from './exit-code.ts'
 import { HELP } from './help-texts.ts'
 import type { Streams } from './output.ts'
-import { coloured, createOutput, plain } from './output.ts'
+import { coloured, createOutput, documentText, plain } from './output.ts'
 import type { System } from './system.ts'
 
 /** What the program is started with, apart from the machine itself. */
@@ -19,6 +20,9 @@ export interface Invocation {
   readonly system: () => Promise<System>
 }
 
+/** Columns for a table that goes into a file or a pipe, where nothing wraps. */
+const UNWRAPPED = 200
+
 interface GlobalOptions {
   readonly policy?: string
   readonly state?: string
@@ -26,34 +30,77 @@ interface GlobalOptions {
   readonly color?: 'auto' | 'always' | 'never'
 }
 
-/** Runs one command line to its exit code. Throws only on a bug. */
+/** Runs one command line to its exit code. With --json exactly one document goes to standard output, whatever happens. */
 export async function run(invocation: Invocation): Promise<ExitCode> {
+  const json = wantsJson(invocation.args)
   let exit: ExitCode = EXIT.done
-  const program = buildProgram(invocation, (code) => {
+  let help = ''
+  const streams = { ...invocation.streams, ...(json ? { out: (text: string) => void (help += text) } : {}) }
+  const program = buildProgram(invocation, streams, (code) => {
     exit = code
   })
+  const document = (body: Readonly<Record<string, unknown>>): void => {
+    if (json) invocation.streams.out(`${documentText('admit', body)}\n`)
+  }
   try {
     await program.parseAsync([...invocation.args], { from: 'user' })
     return exit
   } catch (error) {
+    if (!(error instanceof CommanderError)) return reportBug(error, invocation.streams, document)
     // commander has printed its message; help and --version end this way too, with exit code 0.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-    throw error
+    if (error.exitCode === 0) document({ text: help.trimEnd() })
+    else document({ result: 'usage', message: usageMessage(error) })
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage
   }
+}
+
+/** Also of a command line that cannot be read otherwise. */
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end < 0 ? args : args.slice(0, end)).includes('--json')
+}
+
+function usageMessage(error: CommanderError): string {
+  return error.code === 'commander.help' ? 'no command' : error.message.replace(/^error: /, '')
+}
+
+/** The only place where an InternalError is caught, and any other error that nobody expected. */
+function reportBug(
+  error: unknown,
+  streams: Streams,
+  document: (body: Readonly<Record<string, unknown>>) => void,
+): ExitCode {
+  const message = error instanceof Error ? error.message : String(error)
+  const trace = error instanceof Error ? (error.stack ?? '') : ''
+  streams.err(
+    printableLines(
+      `admit: a bug of admit's own: ${message}\n${trace}\nPlease report it with the command that you typed.\n`,
+    ),
+  )
+  document({ result: 'bug', message })
+  return EXIT.bug
+}
+
+function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
 }
 
 type Settle = (code: ExitCode) => void
 type Action<Options> = (context: Context, options: Options) => Promise<ExitCode>
 
-function buildProgram(invocation: Invocation, settle: Settle): Command {
+function buildProgram(invocation: Invocation, help: Streams, settle: Settle): Command {
   const program = new Command('admit')
-  const { streams } = invocation
   program
     .description(HELP.admit.summary)
     .version(`admit ${invocation.version}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
-    .configureOutput({ writeOut: streams.out, writeErr: streams.err })
+    .configureOutput({
+      writeOut: help.out,
+      writeErr: help.err,
+      // It quotes what was typed, and that may have been pasted from anywhere.
+      outputError: (text, write) => write(printableLines(text)),
+    })
     .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(invocation.terminal.width, 100) })
     .showHelpAfterError('(admit --help lists the commands and options)')
     .exitOverride()
@@ -163,10 +210,10 @@ function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
       (await import('./commands/lab.ts')).lab(context, {
         unicode: /UTF-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
         interactive: terminal.err,
-        width: terminal.width,
+        width: terminal.out ? terminal.width : UNWRAPPED,
       }),
     (command) => {
-      command.argument('[file]', 'the policy, in place of --policy')
+      command.argument('[file]', 'the policy, in place of --policy', named)
     },
   )
 }

@@ -85,12 +85,14 @@ export interface LabListener {
 export interface LabCaller {
   readonly id: string
   readonly role: 'device' | 'stranger' | 'router' | 'behind' | 'self'
-  /** `laptop`, `stranger`, `router`, `someone behind the router`, `this host`. */
+  /** `laptop`, `stranger`, `the router`, `behind the router`, `this host itself`. */
   readonly title: string
-  /** How the sender looks to the host: MAC, addresses. */
+  /** How the sender looks to the host: its MAC where that is its own and can be seen, else an address. */
   readonly looks: string
   /** The interface of the host that it arrives on. */
   readonly on: InterfaceName
+  /** Its packets come through a router, and so with the router's MAC. */
+  readonly routed?: true
   /** It calls somebody on another link of the host, not the host itself. */
   readonly through?: { readonly on: InterfaceName; readonly title: string }
 }

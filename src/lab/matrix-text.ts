@@ -36,8 +36,13 @@ export function matrixText(report: LabReport, style: MatrixStyle): string {
       colours: cells.map((cell) => (cell === undefined ? undefined : colourOf(cell))),
     }
   })
-  const room = style.width - who.reduce((sum, column) => sum + widthOf(column) + GAP, 0)
-  const blocks = blocksThatFit(services, room).map((block) => blockText([...who, ...block], style))
+  // How someone looks is said once; further blocks begin with who and where.
+  const again = [who[0], who[2]].flatMap((column) => column ?? [])
+  const room = (taken: readonly Column[]): number =>
+    style.width - taken.reduce((sum, column) => sum + widthOf(column) + GAP, 0)
+  const blocks = blocksThatFit(services, room(who), room(again)).map((block, index) =>
+    blockText([...(index === 0 ? who : again), ...block], style),
+  )
   return [
     blocks.join('\n\n'),
     '',
@@ -48,9 +53,10 @@ export function matrixText(report: LabReport, style: MatrixStyle): string {
 }
 
 /** Where it arrives; and whom it calls where that is not the host. */
-function onText({ on, through }: LabCaller, style: MatrixStyle): string {
-  if (through === undefined) return on
-  return `${on} ${style.unicode ? '→' : '>'} ${through.title}`
+function onText({ on, routed, through }: LabCaller, style: MatrixStyle): string {
+  const arrives = routed === true ? `${on}, routed` : on
+  if (through === undefined) return arrives
+  return `${arrives} ${style.unicode ? '→' : '>'} ${through.title}`
 }
 
 interface Column {
@@ -67,11 +73,16 @@ function widthOf(column: Column): number {
   return Math.max(displayWidth(column.heading), ...column.texts.map(displayWidth))
 }
 
-function blocksThatFit(columns: readonly Column[], room: number): readonly (readonly Column[])[] {
+function blocksThatFit(
+  columns: readonly Column[],
+  roomOfFirst: number,
+  roomOfOthers: number,
+): readonly (readonly Column[])[] {
   const blocks: Column[][] = [[]]
   let used = 0
   for (const column of columns) {
     const width = widthOf(column) + GAP
+    const room = blocks.length === 1 ? roomOfFirst : roomOfOthers
     if (used > 0 && used + width > room) {
       blocks.push([])
       used = 0

@@ -138,7 +138,7 @@ export function planStrangers(ground: Ground): readonly Crowd[] {
     const crowd = standOn(`stranger${index}`, [plug], () => ({
       role: 'stranger',
       title: 'stranger',
-      looks: mac ?? plug.ways.map((way) => way.source).join(', '),
+      looks: mac ?? plug.ways[0]?.source ?? '',
       ...(mac !== undefined && { mac }),
       ways: plug.ways,
     }))
@@ -156,7 +156,7 @@ export function planSelf(facts: HostFacts): readonly Stand[] {
   )
   return [
     {
-      caller: { id: 'host', role: 'self', title: 'this host itself', looks: own.join(', '), on: lo.name },
+      caller: { id: 'host', role: 'self', title: 'this host itself', looks: own[0] ?? '', on: lo.name },
       machine: 'host',
       behind: false,
       ways: own.map((address) => ({ family: familyOf(address), source: address, destination: address })),

@@ -68,8 +68,8 @@ describe('who stands where', () => {
     const plan = planLab(policy([device('desk', [byAddress('192.0.2.4')])], []), facts, MEANS)
     assert.deepEqual(crowd(plan), [
       'desk@eth0 192.0.2.4',
-      'the router itself@eth0 192.0.2.2',
-      'stranger behind the router@eth0 198.51.100.1',
+      'the router@eth0 192.0.2.2',
+      'behind the router@eth0 198.51.100.1',
       'stranger@eth0 192.0.2.5',
       'this host itself@lo 127.0.0.1 ::1',
     ])
@@ -97,8 +97,8 @@ describe('who stands where', () => {
       MEANS,
     )
     assert.deepEqual(crowd(plan).slice(0, 2), [
-      'uplink, the router itself@eth0 192.168.1.1 fe80::1 2001:db8:1::1',
-      'stranger behind the router@eth0 198.51.100.1 2001:db8:ad31::1',
+      'uplink, the router@eth0 192.168.1.1 fe80::1 2001:db8:1::1',
+      'behind the router@eth0 198.51.100.1 2001:db8:ad31::1',
     ])
     const behind = plan.probes.find((probe) => probe.caller === 'router0-behind')
     assert.equal(behind?.packet.mac, 'fe:00:00:00:01:01')

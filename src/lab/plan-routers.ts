@@ -63,8 +63,8 @@ function planRouter(
     caller: {
       id,
       role: 'router',
-      title: owner === undefined ? 'the router itself' : `${owner.name}, the router itself`,
-      looks: mac === undefined ? shown : `${mac} ${shown}`,
+      title: owner === undefined ? 'the router' : `${owner.name}, the router`,
+      looks: mac ?? shown,
       on: link.name,
     },
     machine: id,
@@ -110,7 +110,7 @@ function someoneBehind(router: Router, book: AddressBook): Crowd {
     if (host === undefined || !isBehindReachable(router, family)) return []
     return book.faraway(family) ?? book.any(networkOf(host.address, widthOf(family))) ?? []
   })
-  return standBehind(router, `${router.id}-behind`, 'stranger behind the router', addresses, 'behind')
+  return standBehind(router, `${router.id}-behind`, 'behind the router', addresses, 'behind')
 }
 
 /** Packets of this family can come through the router: it has a gateway address, and the host one that is not link-local. */
@@ -140,7 +140,8 @@ export function standBehind(
       id,
       role,
       title,
-      looks: `${addresses.join(', ')}${router.mac === undefined ? '' : ` via ${router.mac}`}`,
+      looks: addresses[0] ?? '',
+      routed: true,
       on: router.link.name,
     },
     machine: id,

@@ -157,9 +157,3 @@ function withoutRepeats(parts: readonly ServicePart[]): readonly ServicePart[] {
     return true
   })
 }
-
-/** The parts of a service that needs no name, such as `8080/tcp` or `esp`; undefined for every other word. */
-export function inlineService(word: string): readonly ServicePart[] | undefined {
-  const parsed = parseInlineService(word)
-  return parsed.ok ? parsed.value : undefined
-}

@@ -1,8 +1,8 @@
 /**
  * What runs in each namespace of the lab. Perl, because one process must live in each namespace and wait for hundreds
- * of answers at once: a Node takes 45 MB and 40 ms, a shell a fork for every packet (7 ms under load), and perl-base
- * (3 MB, 5 ms) is on every Debian. It never runs what it reads: the words of a command are data, and `ip` is started
- * without a shell. An answer is one short line.
+ * of answers at once: a Node takes 43 MB and starts in three times the time, a shell forks for every packet, and
+ * perl-base is on every Debian (docs/decisions/006). It never runs what it reads: the words of a command are data,
+ * and `ip` is started without a shell. An answer is one short line.
  *
  * Commands, a line each: `sysctl PATH VALUE…`, `line WORDS…` and `batch` for ip, `forget` the neighbours,
  * `listen tcp|udp PORT ADDRESS`, `probe ID ping|tcp|udp TARGET PORT`, `again` for all that wait, `stop` waiting, `sync`.

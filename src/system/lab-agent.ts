@@ -36,36 +36,7 @@ export async function startAgent(
   where: 'own' | 'here',
   onAnswer: (probe: number, admitted: boolean) => void,
 ): Promise<Agent> {
-  const perl = ['perl', '-e', AGENT_SCRIPT]
-  const argv = where === 'own' ? ['unshare', '--net', ...perl] : perl
-  const [file = '', ...rest] = argv
-  const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
-  const waiting: { resolve: (said: string) => void; reject: (error: Error) => void }[] = []
-  const next = (): Promise<string> =>
-    new Promise((resolve, reject) => {
-      waiting.push({ resolve, reject })
-    })
-  const ready = next()
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const [word, id, admitted] = line.split(' ')
-    if (word === 'answer') onAnswer(Number(id), admitted === '1')
-    else waiting.shift()?.resolve(line)
-  })
-  const broken = (error: Error): void => {
-    for (const one of waiting.splice(0)) one.reject(error)
-  }
-  child.on('error', broken)
-  child.on('exit', () => broken(new Error(`${file} ended early`)))
-  child.stdin.on('error', broken)
-  const send = (line: string): void => {
-    child.stdin.write(`${line}\n`)
-  }
-  const ask = async (line: string): Promise<void> => {
-    send(line)
-    const said = await next()
-    if (said !== 'done') throw new Error(said.replace(/^failed /, ''))
-  }
-  const pid = Number((await ready).split(' ')[1])
+  const { pid, send, ask } = await startScript(where, onAnswer)
   return {
     pid,
     sysctl: (path, value) => send(`sysctl ${path} ${value}`),
@@ -84,5 +55,50 @@ export async function startAgent(
     started: () => ask('sync'),
     stop: () => ask('stop'),
     forgetNeighbours: () => ask('forget'),
+  }
+}
+
+/** The running script: `ask` waits for its `done` and rejects with what it says instead, or when it ends. */
+interface Script {
+  readonly pid: number
+  readonly send: (line: string) => void
+  readonly ask: (line: string) => Promise<void>
+}
+
+async function startScript(
+  where: 'own' | 'here',
+  onAnswer: (probe: number, admitted: boolean) => void,
+): Promise<Script> {
+  const perl = ['perl', '-e', AGENT_SCRIPT]
+  const [file = '', ...rest] = where === 'own' ? ['unshare', '--net', ...perl] : perl
+  const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const waiting: { resolve: (said: string) => void; reject: (error: Error) => void }[] = []
+  const next = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      waiting.push({ resolve, reject })
+    })
+  const broken = (error: Error): void => {
+    for (const one of waiting.splice(0)) one.reject(error)
+  }
+  child.on('error', broken)
+  child.on('exit', () => broken(new Error(`${file} ended early`)))
+  child.stdin.on('error', broken)
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const [word, id, admitted] = line.split(' ')
+    if (word === 'answer') onAnswer(Number(id), admitted === '1')
+    else waiting.shift()?.resolve(line)
+  })
+  const send = (line: string): void => {
+    child.stdin.write(`${line}\n`)
+  }
+  const pid = Number((await next()).split(' ')[1])
+  return {
+    pid,
+    send,
+    ask: async (line) => {
+      send(line)
+      const said = await next()
+      if (said !== 'done') throw new Error(said.replace(/^failed /, ''))
+    },
   }
 }

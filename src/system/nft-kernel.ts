@@ -57,7 +57,12 @@ export class NftKernel implements Kernel {
     const strange = read.value.unread.find((item) => item.weight !== 'detail')
     if (strange !== undefined) {
       const where = printable(`${table.family} ${table.name}`)
-      return fail(unreadable(`the table ${where} holds something that admit did not make`, strange.what))
+      return fail(
+        unreadable(
+          `the table ${where} holds something that admit did not make: delete it with nft, then try again`,
+          strange.what,
+        ),
+      )
     }
     return ok(
       read.value.ruleset.tables.find(({ family, name }) => family === table.family && name === table.name),

@@ -14,7 +14,7 @@ test('the demo shows by packets what it claims, and docs/demo-screen.txt is its 
   try {
     const begun = performance.now()
     const { status, stdout, stderr } = spawnSync(
-      'script/netns',
+      join(root, 'script/netns'),
       [process.execPath, 'script/demo.ts', '--screen', join(folder, 'screen')],
       { cwd: root, encoding: 'utf8', timeout: 120_000 },
     )

@@ -32,19 +32,18 @@ describe('the law', () => {
       context.diagnostic(`ADMIT_SEED=${seed} ADMIT_LAW_POLICIES=${policies}`)
       sayWhatIsMissing(context.diagnostic.bind(context))
       const host = buildHost(planFor(number))
+      context.after(() => host.close())
       const started = performance.now()
       let tried = 0
       for (let index = number; index < policies; index += HOSTS.length) {
         const now = Math.floor(Date.now() / 1000)
         const drawn = lawCase(seed, index, host.plan, now)
-        const run = await holdToLaw(drawn.policy, drawn.tests, { host, kernel, now })
-        await failWhereItDiffers(`policy ${index} of ADMIT_SEED=${seed}`, drawn, run, { host, kernel, now })
+        const run = await hold(`policy ${index} of ADMIT_SEED=${seed}`, drawn, { host, kernel, now })
         measure(coverage, host.plan, drawn.policy, run.table, drawn.tests)
         if (index < MATCHED_POLICIES || idle(coverage).length > 0)
           measureMatches(coverage, run.table, drawn.tests)
         tried++
       }
-      host.close()
       const seconds = (performance.now() - started) / 1000
       context.diagnostic(
         `${tried} policies × ${PACKETS_PER_POLICY} packets, no difference, ${seconds.toFixed(1)} s`,
@@ -81,16 +80,15 @@ function sayWhatIsMissing(say: (words: string) => void): void {
   if (!mayOpenTun()) say('NOT TRIED: packets on a tun interface, since this user may not open /dev/net/tun')
 }
 
-async function failWhereItDiffers(
-  where: string,
-  drawn: LawCase,
-  run: LawRun,
-  options: LawOptions,
-): Promise<void> {
-  if (run.misbeliefs.length === 0 && run.differences.length === 0) return
+/** A difference fails the test, with the least policy that still differs. */
+async function hold(where: string, drawn: LawCase, options: LawOptions): Promise<LawRun> {
+  const run = await holdToLaw(drawn.policy, drawn.tests, options).catch((cause: unknown) => {
+    throw new Error(`${where}\n${formatPolicy(drawn.policy)}`, { cause })
+  })
+  if (run.misbeliefs.length === 0 && run.differences.length === 0) return run
   const small = await shrink(drawn.policy, drawn.tests, options)
   const least = `${formatPolicy(small.policy)}\n${report(small.run)}`
-  assert.fail(`${where}\n${report(run)}\n\nthe least that differs:\n${least}`)
+  return assert.fail(`${where}\n${report(run)}\n\nthe least that differs:\n${least}`)
 }
 
 function report(run: LawRun): string {
@@ -120,6 +118,8 @@ function everyDecision(): readonly string[] {
     ...[...senders, 'anyone'].map((kind) => `rule grant by ${kind} accept`),
     ...admitted.map((reason) => `reason admitted: ${reason}`),
     ...refused.map((reason) => `reason refused: ${reason}`),
+    'related connection admitted',
+    'related connection refused',
     ...needs.map((need) => `rule meaning.network: ${need} accept`),
   ]
 }

@@ -97,10 +97,12 @@ export class Call {
 class Programs {
   readonly happened = new Set<string>()
   readonly #child: ChildProcessWithoutNullStreams
+  readonly #gone: Promise<unknown>
 
   constructor(namespace: string) {
     const script = new URL('./client-child.ts', import.meta.url).pathname
     this.#child = spawn('ip', ['netns', 'exec', namespace, process.execPath, script], { stdio: 'pipe' })
+    this.#gone = once(this.#child, 'exit')
     this.#child.stderr.pipe(process.stderr)
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.happened.add(line))
   }
@@ -110,9 +112,8 @@ class Programs {
   }
 
   async end(): Promise<void> {
-    const gone = once(this.#child, 'exit')
     this.#child.stdin.end()
-    await gone
+    await this.#gone
   }
 }
 

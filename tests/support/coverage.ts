@@ -52,6 +52,9 @@ export function measure(
     count(coverage.decisions, `reason ${judgement.verdict}: ${judgement.reason.kind}`)
     const { state, direction } = packet.tracking
     count(coverage.decisions, `tracking ${state} ${direction} at ${packet.hook}`)
+    if (state === 'related' && packet.destinationPort !== undefined) {
+      count(coverage.decisions, `related connection ${judgement.verdict}`)
+    }
     count(coverage.decisions, `origin ${origin.kind}`)
     const last = evaluate({ tables: [table] }, packet).path.at(-1)
     if (last?.rule !== undefined) count(coverage.decisions, `rule ${ruleKind(last.rule)}`)

@@ -9,7 +9,8 @@
  *   text, nft, ts   nothing is claimed
  *
  * A console block says in an HTML comment above it where it runs (`<!-- run: vps -->`, a host of tests/docs/hosts),
- * and with which status its last command ends if not 0 (`<!-- run: vps, exit: 1 -->`), or why it cannot be run
+ * with which status its last command ends if not 0 (`<!-- run: vps, exit: 1 -->`), on which other machine of that
+ * host's network it is typed (`<!-- run: vps, at: client -->`, a network namespace), or why it cannot be run
  * (`<!-- not run: REASON -->`). A yaml block may be put elsewhere (`<!-- file: wrong.yaml -->`).
  */
 
@@ -34,7 +35,7 @@ export interface Command {
   readonly status: number
 }
 
-/** The claims of one page, by the host that they are true on; `lo` is a host without interfaces. */
+/** The claims of one page, by the host that they are true on; `lo`, which is no host in particular, for a page that names none. */
 export interface Page {
   readonly hosts: ReadonlyMap<string, readonly Claim[]>
 }
@@ -118,7 +119,7 @@ function readNotes(comment: string): readonly (readonly [string, string])[] {
   const inside = comment.replace(/^\s*<!--\s*/, '').replace(/\s*-->\s*$/, '')
   const reason = /^not run:\s*(.+)$/.exec(inside)
   if (reason !== null) return [['not run', reason[1] ?? '']]
-  return [...inside.matchAll(/(run|exit|file):\s*([^,\s]+)/g)].map(([, name = '', value = '']) => [
+  return [...inside.matchAll(/(run|exit|file|at):\s*([^,\s]+)/g)].map(([, name = '', value = '']) => [
     name,
     value,
   ])
@@ -147,7 +148,15 @@ function readCommands(block: Block): readonly Command[] {
   }
   const last = commands.at(-1)
   if (last !== undefined) last.status = Number(block.notes.get('exit') ?? '0')
-  return commands
+  const at = block.notes.get('at')
+  return at === undefined
+    ? commands
+    : commands.map((command) => ({ ...command, text: typedAt(at, command.text) }))
+}
+
+/** A command as another machine of the network runs it. */
+function typedAt(machine: string, command: string): string {
+  return `ip netns exec ${machine} bash -c '${command.replaceAll("'", String.raw`'\''`)}'`
 }
 
 /** Does what was printed fit what the page shows? `…` alone on a line stands for any lines, within a line for any text. */

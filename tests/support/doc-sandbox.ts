@@ -50,13 +50,20 @@ export function runInSandbox(
 
 /**
  * A listening socket of a process named sshd: perl under that name, because perl-base is part of every Debian.
- * It goes into the background when the socket is there.
+ * It goes into the background when the socket is there, and keeps every connection open.
  */
 const LISTEN_AS_SSHD = `listen_as_sshd() {
   ln -sf "$(command -v perl)" /run/docs/sshd
   /run/docs/sshd -MIO::Socket::IP -e '
     my $socket = IO::Socket::IP->new(Listen => 5, LocalHost => "::", LocalPort => shift, V6Only => 0) or die $!;
-    fork and exit; close STDOUT; close STDERR; 1 while $socket->accept' "$1"
+    fork and exit; close STDOUT; close STDERR; my @held; while (my $one = $socket->accept) { push @held, $one }' "$1"
+}
+# log_in MACHINE ITS-ADDRESS ADDRESS PORT: whoever types the commands has come by SSH from that machine.
+log_in() {
+  ip netns exec "$1" perl -MIO::Socket::IP -e '
+    my $socket = IO::Socket::IP->new(LocalAddr => $ARGV[0], LocalPort => 50022, PeerHost => $ARGV[1], PeerPort => $ARGV[2]) or die $!;
+    fork and exit; close STDOUT; close STDERR; sleep' "$2" "$3" "$4"
+  export SSH_CONNECTION="$2 50022 $3 $4"
 }
 `
 

@@ -50,11 +50,14 @@ export async function underFlood(
   }
   child.stdin.write('go\n')
   child.stdout.resume()
+  const gone = once(child, 'exit')
   try {
-    while (countOf('arrived') === 0) await sleep(5)
+    while (countOf('arrived') === 0) {
+      if (child.exitCode !== null) throw new Error('the flood never began')
+      await sleep(5)
+    }
     await meanwhile()
   } finally {
-    const gone = once(child, 'exit')
     child.stdin.end()
     await gone
   }

@@ -2,7 +2,7 @@ import { nowhere } from '../../src/base/place.ts'
 import type { Cidr } from '../../src/net/cidr.ts'
 import { cidrRange } from '../../src/net/cidr.ts'
 import type { InterfaceName } from '../../src/net/interface-name.ts'
-import type { Family, IpAddress } from '../../src/net/ip-address.ts'
+import type { Family } from '../../src/net/ip-address.ts'
 import { ipFromNumber, widthOf } from '../../src/net/ip-address.ts'
 import type { MacAddress } from '../../src/net/mac-address.ts'
 import { macFromNumber } from '../../src/net/mac-address.ts'
@@ -18,6 +18,7 @@ import type {
   ServicePart,
   Target,
 } from '../../src/policy/policy.ts'
+import { formatServicePart } from '../../src/policy/inline-service.ts'
 import type { HostPlan } from './host-plan.ts'
 import { cidrOf, ownNetworks } from './host-plan.ts'
 import type { Random } from './random.ts'
@@ -187,7 +188,7 @@ function randomAudience(random: Random, { devices, groups }: GrantContext): Audi
 function randomTarget(random: Random, world: World): Target {
   if (random.chance(0.2)) return { kind: 'everything' }
   const parts = Array.from({ length: random.between(1, 3) }, () => randomPart(random, world))
-  return { kind: 'service', service: { name: parts.map((part) => part.kind).join('-'), parts } }
+  return { kind: 'service', service: { name: parts.map(formatServicePart).join(' '), parts } }
 }
 
 function randomPart(random: Random, world: World): ServicePart {
@@ -208,8 +209,4 @@ function randomPart(random: Random, world: World): ServicePart {
     [1, () => ({ kind: 'protocol', protocol: random.pick(PLAIN_PROTOCOLS) })],
     [2, () => ({ kind: 'ping' })],
   ])()
-}
-
-export function addressOf(family: Family, value: bigint): IpAddress {
-  return ipFromNumber(family, value)
 }

@@ -22,7 +22,20 @@ export const MARK_OF: Readonly<Record<MarkCode, number>> = {
   bothMarks: (PICKED_UP | OTHER_MARK) >>> 0,
 }
 
-const PREPARING = '{ 3, 4, 5, 6 }'
+/**
+ * Connections that tell tracking to expect another, as an FTP session does: one DSCP for each port that the other side
+ * is then expected to dial. What comes is `ct state related`, and no error.
+ */
+export const EXPECTATIONS = [
+  { dscp: 7, protocol: 'tcp', port: 22 },
+  { dscp: 8, protocol: 'tcp', port: 80 },
+  { dscp: 9, protocol: 'udp', port: 80 },
+  { dscp: 10, protocol: 'udp', port: 443 },
+] as const
+
+export type Expectation = (typeof EXPECTATIONS)[number]
+
+const PREPARING = '{ 3, 4, 5, 6, 7, 8, 9, 10 }'
 const TESTING = '{ 1, 2 }'
 
 /** One rule for each family. */
@@ -56,6 +69,22 @@ function nat(family: 'ip' | 'ip6', id: string): string {
 export const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const
 const STATE_SHIFT = 8
 
+const expectations = EXPECTATIONS.flatMap(({ dscp, protocol, port }) =>
+  (['ip', 'ip6'] as const).map(
+    (family) => `ct expectation ${family}_${dscp} {
+      protocol ${protocol}
+      dport ${port}
+      timeout 1m
+      size 100
+      l3proto ${family}
+    }`,
+  ),
+)
+
+const expect = EXPECTATIONS.map(({ dscp }) =>
+  both((family) => `${family} dscp ${dscp} ct expectation set "${family}_${dscp}"`),
+).join('\n')
+
 const observe = (flag: string): string => `
       ${flag}
       ct direction reply meta mark set meta mark or 1
@@ -77,6 +106,11 @@ table inet harness {
     ${set('marked', ' . ct mark')}
     ${set('sender', ' . ether saddr')}
     ${set('through', ' . meta mark')}
+    ${expectations.join('\n')}
+    chain expect_answers {
+      type filter hook output priority -140;
+      ${expect}
+    }
     chain untrack {
       type filter hook prerouting priority -300;
       ${both((family) => `${family} dscp ${DSCP.untracked} notrack`)}

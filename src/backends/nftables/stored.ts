@@ -27,7 +27,7 @@ export function readStored(text: string, file: string, sha256: Sha256): Result<T
   const header = /^# admit rules, version (\d{1,4}), sha256 ([0-9a-f]{64}), (\d{1,12}) bytes\n/.exec(text)
   if (header === null) {
     return text === '' || '# admit rules, version '.startsWith(text.slice(0, 23))
-      ? refuse('torn', `${file} is cut short: it has no whole first line. Write it again with \`admit save\``)
+      ? refuse('torn', `${file} is cut short: it has no whole first line`)
       : refuse('foreign', `${file} was not written by admit: its first line is not admit's`)
   }
   const [line, version, wanted, length] = header
@@ -37,10 +37,7 @@ export function readStored(text: string, file: string, sha256: Sha256): Result<T
   const body = text.slice(line.length)
   const bytes = utf8Length(body)
   if (bytes < Number(length)) {
-    return refuse(
-      'torn',
-      `${file} is cut short: ${bytes} of ${length} bytes are there. Write it again with \`admit save\``,
-    )
+    return refuse('torn', `${file} is cut short: ${bytes} of ${length} bytes are there`)
   }
   if (sha256(body) !== wanted) {
     return refuse(

@@ -38,16 +38,30 @@ export function printChanges(context: Context, changes: readonly Change[], polic
   const { output } = context
   const elements = changes.filter((change) => change.what === 'element')
   const hidden = new Set(elements.slice(MOST_ELEMENTS))
+  for (const sign of ['added', 'removed'] as const) {
+    const own = changes.filter((change) => change.sign === sign && isOfTheLanguage(change))
+    if (own.length > 0)
+      printLine(context, sign, `what the language says of every packet (${counted(own.length, 'rule')})`, '')
+  }
   for (const change of changes) {
-    if (hidden.has(change)) continue
+    if (hidden.has(change) || isOfTheLanguage(change)) continue
     const line = lineOf(change, policy)
     const where = line === undefined ? (change.origin ?? '') : `${change.origin}, line ${line}`
-    const sign = change.sign === 'added' ? output.paint('green', '+') : output.paint('red', '-')
-    output.say(
-      `${sign} ${printable(change.words)}${where === '' ? '' : output.paint('dim', `   ${printable(where)}`)}`,
-    )
+    printLine(context, change.sign, change.words, where)
   }
   if (hidden.size > 0) output.say(`  … and ${hidden.size} more elements (all of them with --json)`)
+}
+
+function printLine({ output }: Context, sign: Change['sign'], words: string, where: string): void {
+  const mark = sign === 'added' ? output.paint('green', '+') : output.paint('red', '-')
+  output.say(
+    `${mark} ${printable(words)}${where === '' ? '' : output.paint('dim', `   ${printable(where)}`)}`,
+  )
+}
+
+/** Rules that come from no line of the policy: replies, neighbour discovery and so on, the same in every policy. */
+function isOfTheLanguage(change: Change): boolean {
+  return change.origin?.startsWith('meaning.') === true
 }
 
 function lineOf(change: Change, policy: Policy): number | undefined {

@@ -3,6 +3,7 @@ import { compile } from '../../compile/compile.ts'
 import type { Context } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
+import { documentText } from '../output.ts'
 import { loadPolicy } from '../load-policy.ts'
 
 export interface ShowOptions {
@@ -15,8 +16,9 @@ export async function show(context: Context, options: ShowOptions): Promise<Exit
   const loaded = await loadPolicy(context, 'show', options)
   if (loaded.kind === 'failed') return loaded.exit
   const table = compile(loaded.policy, loaded.facts, { now: Math.floor(context.system.now()) })
-  const asJson = context.output.json || options.as === 'json'
-  if (asJson) context.output.document('show', { table })
-  else context.output.say(renderTable(table).trimEnd())
+  const { output } = context
+  // `say` is silent with --json, when the document says it all.
+  output.say(options.as === 'json' ? documentText('show', { table }) : renderTable(table).trimEnd())
+  output.document('show', { table })
   return EXIT.done
 }

@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto'
+import { readStored, renderStored } from '../../src/backends/nftables/stored.ts'
+import type { Result } from '../../src/base/result.ts'
+import { fail, ok } from '../../src/base/result.ts'
+import type { ExitCode } from '../../src/cli/exit-code.ts'
+import { run } from '../../src/cli/program.ts'
+import type { FileProblem, LabRequest, System } from '../../src/cli/system.ts'
+import type { HostFacts } from '../../src/host/host-facts.ts'
+import { FakeKernel } from '../../src/kernel/fake-kernel.ts'
+import type { Kernel, KernelError } from '../../src/kernel/kernel.ts'
+import type { LabReport } from '../../src/lab/lab-matrix.ts'
+import { parseSystemServices } from '../../src/policy/system-services.ts'
+import type { Table } from '../../src/ruleset/ruleset.ts'
+import { SAMPLE_HOST } from './sample-host.ts'
+
+/** A machine in memory: what commands read and what they leave behind. */
+export interface FakeMachine {
+  /** By path; the stored rules are `STATE/rules.nft`. */
+  readonly files: Map<string, string>
+  kernel: Kernel
+  facts: HostFacts
+  notes: readonly string[]
+  /** Seconds since 1970. */
+  now: number
+  /** Whether files can be written. */
+  writable: boolean
+  /** What the user answers; undefined where there is no terminal. */
+  answer: boolean | undefined
+  questions: string[]
+  caller: HostFacts['sshConnections'][number] | undefined
+  lab: (request: LabRequest) => Result<LabReport, KernelError>
+}
+
+/** 2027-01-15T08:00:00Z. */
+export const FAKE_NOW = 1_800_000_000
+
+/** The sample host with an empty kernel and no files. */
+export function fakeMachine(changes: Partial<FakeMachine> = {}): FakeMachine {
+  return {
+    files: new Map(),
+    kernel: new FakeKernel(),
+    facts: SAMPLE_HOST,
+    notes: [],
+    now: FAKE_NOW,
+    writable: true,
+    answer: undefined,
+    questions: [],
+    caller: undefined,
+    lab: () => fail({ kind: 'unavailable', message: 'no namespaces here' }),
+    ...changes,
+  }
+}
+
+/** The commands' view of a machine in memory. */
+export function fakeSystem(machine: FakeMachine): System {
+  const write = (path: string, text: string): Result<void, FileProblem> => {
+    if (!machine.writable) return fail({ kind: 'not-permitted', message: `${path} cannot be written` })
+    machine.files.set(path, text)
+    return ok(undefined)
+  }
+  return {
+    now: () => machine.now,
+    kernel: machine.kernel,
+    hostFacts: () => Promise.resolve({ facts: machine.facts, notes: machine.notes }),
+    systemServices: () => Promise.resolve(parseSystemServices('smtp 25/tcp mail\n')),
+    readFile: (path) => Promise.resolve(readIn(machine, path)),
+    writeFile: (path, text, { replace }) => {
+      const exists = !replace && machine.files.has(path)
+      return Promise.resolve(
+        exists ? fail({ kind: 'exists', message: `${path} is there already` }) : write(path, text),
+      )
+    },
+    readStoredRules: (state) => Promise.resolve(readStoredIn(machine, `${state}/rules.nft`)),
+    storeRules: (state, table) => Promise.resolve(write(`${state}/rules.nft`, renderStored(table, sha256))),
+    caller: () => Promise.resolve(machine.caller),
+    lab: (request) => Promise.resolve(machine.lab(request)),
+    ask: (question) => {
+      machine.questions.push(question)
+      return Promise.resolve(machine.answer)
+    },
+  }
+}
+
+function readIn({ files }: FakeMachine, path: string): Result<string, FileProblem> {
+  const text = files.get(path)
+  return text === undefined ? fail({ kind: 'missing', message: `there is no ${path}` }) : ok(text)
+}
+
+function readStoredIn(machine: FakeMachine, path: string): Result<Table | undefined, FileProblem> {
+  const text = machine.files.get(path)
+  if (text === undefined) return ok(undefined)
+  const table = readStored(text, path, sha256)
+  return table.ok ? table : fail({ kind: 'damaged', message: table.error.message })
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** What one command line printed and how it ended. */
+export interface Ran {
+  readonly exit: ExitCode
+  readonly out: string
+  readonly err: string
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly terminal?: boolean
+}
+
+/** Runs one command line on a machine in memory. */
+export async function runAdmit(
+  machine: FakeMachine,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  let out = ''
+  let err = ''
+  const terminal = options.terminal === true
+  const exit = await run({
+    args,
+    version: '0.0.0',
+    env: options.env ?? {},
+    streams: {
+      out: (text) => {
+        out += text
+      },
+      err: (text) => {
+        err += text
+      },
+    },
+    terminal: { out: terminal, err: terminal, width: 100 },
+    system: () => Promise.resolve(fakeSystem(machine)),
+  })
+  return { exit, out, err }
+}
