@@ -26,7 +26,15 @@ export function changesBetween(
   const table: readonly Change[] =
     observed === undefined
       ? [{ sign: 'added', what: 'table', words: `table ${wanted.family} ${wanted.name}` }]
-      : []
+      : observed.dormant === true
+        ? [
+            {
+              sign: 'removed',
+              what: 'table',
+              words: 'flags dormant: the kernel consults none of these rules',
+            },
+          ]
+        : []
   return [
     ...table,
     ...elementChanges(before, wanted, deviceIndex(policy)),
@@ -103,7 +111,10 @@ function chainChanges(before: Table, wanted: Table): readonly Change[] {
 
 function ruleChanges(before: Table, wanted: Table): readonly Change[] {
   const rules = (table: Table): readonly string[] =>
-    table.chains.flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
+    // The kernel lists a chain that was made later at the end: the order of chains means nothing.
+    [...table.chains]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
   const comments = new Map<string, string | undefined>(
     [...before.chains, ...wanted.chains].flatMap((chain) =>
       chain.rules.map((rule) => [`${chain.name}\t${ruleKey(rule)}`, rule.comment] as const),
