@@ -74,7 +74,7 @@ function refuseToGuess(statement: OpaqueMatch | Limit): boolean {
 
 function baseChains(ruleset: Ruleset, packet: Packet): readonly { table: Table; chain: Chain }[] {
   return ruleset.tables
-    .filter((table) => table.family === 'inet' || table.family === packet.family)
+    .filter((table) => table.dormant !== true && (table.family === 'inet' || table.family === packet.family))
     .flatMap((table) => table.chains.map((chain) => ({ table, chain })))
     .filter(({ chain }) => chain.base?.type === 'filter' && chain.base.hook === packet.hook)
     .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0))

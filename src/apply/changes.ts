@@ -27,7 +27,15 @@ export function changesBetween(
   const table: readonly Change[] =
     observed === undefined
       ? [{ sign: 'added', what: 'table', words: `table ${wanted.family} ${wanted.name}` }]
-      : []
+      : observed.dormant === true
+        ? [
+            {
+              sign: 'removed',
+              what: 'table',
+              words: 'flags dormant: the kernel consults none of these rules',
+            },
+          ]
+        : []
   const changes = [
     ...table,
     ...elementChanges(before, wanted, deviceIndex(policy)),
