@@ -2,12 +2,17 @@ import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/program.ts'
 import packageJson from '../package.json' with { type: 'json' }
 
-/** A pipe that nobody reads any more (`admit show | head`) is no error of ours and ends the output quietly. */
+/**
+ * Output that cannot be written never ends the command in the middle: `admit apply | head -1` must apply and store all
+ * the same. A pipe that nobody reads any more is no error of ours; a full disk under `admit show > FILE` is one.
+ */
+let lost: string | undefined
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.system)
+  if (error.code !== 'EPIPE') lost ??= error.code ?? error.message
 })
+process.stderr.on('error', () => {})
 
-process.exitCode = await run({
+const code = await run({
   args: process.argv.slice(2),
   version: packageJson.version,
   env: process.env,
@@ -18,4 +23,12 @@ process.exitCode = await run({
     width: process.stdout.columns ?? 80,
   },
   system: async () => (await import('./system/real-system.ts')).realSystem(),
+})
+process.exitCode = code
+process.on('exit', () => {
+  if (lost === undefined) return
+  process.stderr.write(
+    `admit: the output could not be written (${lost}); the command itself ended with ${code}\n`,
+  )
+  if (code === EXIT.done) process.exitCode = EXIT.system
 })

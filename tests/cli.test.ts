@@ -180,6 +180,17 @@ describe('explain', () => {
     assert.equal((await on('eth9')).exit, EXIT.usage)
   })
 
+  test('of another host every interface is possible, but not lo and not what is unguarded', async () => {
+    const machine = machineWith(`${POLICY}host: { unguarded: docker0 }\n`)
+    const on = async (name: string) =>
+      (await runAdmit(machine, ['explain', '--no-host', '--from', 'office', '--to', 'ssh', '--on', name]))
+        .exit
+    assert.deepEqual(
+      [await on('ens3'), await on('lo'), await on('docker0'), await on('no such')],
+      [EXIT.done, EXIT.usage, EXIT.usage, EXIT.usage],
+    )
+  })
+
   test('a MAC where none can be seen: refused', async () => {
     const words = ['explain', '--from', 'laptop', '--to', 'ssh', '--on', 'wg0']
     const ran = await runAdmit(machineWith(POLICY), words)

@@ -8,6 +8,7 @@ import type {
   OpaqueMatch,
   Rule,
   Ruleset,
+  Scalar,
   Statement,
   Table,
   Verdict,
@@ -73,7 +74,7 @@ function refuseToGuess(statement: OpaqueMatch | Limit): boolean {
 
 function baseChains(ruleset: Ruleset, packet: Packet): readonly { table: Table; chain: Chain }[] {
   return ruleset.tables
-    .filter((table) => table.family === 'inet' || table.family === packet.family)
+    .filter((table) => table.dormant !== true && (table.family === 'inet' || table.family === packet.family))
     .flatMap((table) => table.chains.map((chain) => ({ table, chain })))
     .filter(({ chain }) => chain.base?.type === 'filter' && chain.base.hook === packet.hook)
     .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0))
@@ -138,10 +139,13 @@ function holds(
 }
 
 function fieldHolds(packet: Packet, table: Table, match: FieldMatch): boolean {
-  const values = match.fields.map((field) => fieldValue(field, packet))
-  if (values.includes(undefined)) return false
-  const known = values.filter((value) => value !== undefined)
-  const inside = membership(elementsOf(table, match))(known)
+  const values: Scalar[] = []
+  for (const field of match.fields) {
+    const value = fieldValue(field, packet)
+    if (value === undefined) return false
+    values.push(value)
+  }
+  const inside = membership(elementsOf(table, match))(values)
   return match.test === 'in' ? inside : !inside
 }
 

@@ -46,21 +46,23 @@ export type RemoveOutcome =
   | { readonly kind: 'still-there' }
 
 /**
- * Removes admit's own table and nothing else: the host is then as open as the other tables leave it. The table is not
- * read, so that one in which somebody else put what admit cannot read can be removed as well.
+ * Removes admit's own table and nothing else: the host is then as open as the other tables leave it. What the table
+ * holds is not looked at: this is also the way out where somebody put into it what admit cannot read.
  */
 export async function removeTable(kernel: Kernel): Promise<RemoveOutcome> {
-  const before = await hasTable(kernel)
+  const before = await isThere(kernel)
   if (!before.ok) return { kind: 'refused', error: before.error }
   if (!before.value) return { kind: 'absent' }
   const removed = await kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
   if (!removed.ok && removed.error.kind !== 'timed-out') return { kind: 'refused', error: removed.error }
-  const after = await hasTable(kernel)
+  const after = await isThere(kernel)
   if (after.ok && !after.value) return { kind: 'removed' }
-  return removed.ok || !after.ok ? { kind: 'still-there' } : { kind: 'refused', error: removed.error }
+  // A table goes whole or not at all: after a time-out, one that is still there was not touched.
+  if (!removed.ok && after.ok) return { kind: 'refused', error: removed.error }
+  return { kind: 'still-there' }
 }
 
-async function hasTable(kernel: Kernel): Promise<Result<boolean, KernelError>> {
+async function isThere(kernel: Kernel): Promise<Result<boolean, KernelError>> {
   const tables = await kernel.tables()
   if (!tables.ok) return tables
   return ok(

@@ -2,6 +2,7 @@ import { originPath } from '../compile/origin.ts'
 import { cidrRange } from '../net/cidr.ts'
 import { macToNumber } from '../net/mac-address.ts'
 import type { Identity, Policy } from '../policy/policy.ts'
+import { diffTable } from '../ruleset/diff.ts'
 import type { FieldName } from '../ruleset/fields.ts'
 import { elementWords } from './element-words.ts'
 import { elementKey, normaliseRule } from '../ruleset/normalise.ts'
@@ -26,13 +27,24 @@ export function changesBetween(
   const table: readonly Change[] =
     observed === undefined
       ? [{ sign: 'added', what: 'table', words: `table ${wanted.family} ${wanted.name}` }]
-      : []
-  return [
+      : observed.dormant === true
+        ? [
+            {
+              sign: 'removed',
+              what: 'table',
+              words: 'flags dormant: the kernel consults none of these rules',
+            },
+          ]
+        : []
+  const changes = [
     ...table,
     ...elementChanges(before, wanted, deviceIndex(policy)),
     ...chainChanges(before, wanted),
     ...ruleChanges(before, wanted),
   ]
+  // Someone else's empty set or chain, or another priority: nothing that admits or refuses by itself.
+  const silent = changes.length === 0 && diffTable(observed, wanted).operations.length > 0
+  return silent ? [{ sign: 'added', what: 'table', words: 'sets and chains as admit defines them' }] : changes
 }
 
 type DeviceIndex = ReadonlyMap<string, string>
@@ -102,8 +114,11 @@ function chainChanges(before: Table, wanted: Table): readonly Change[] {
 }
 
 function ruleChanges(before: Table, wanted: Table): readonly Change[] {
-  const rules = (table: Table): readonly string[] =>
-    table.chains.flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
+  // The kernel lists chains in the order of their making, which says nothing; that of the rules inside does.
+  const rules = ({ chains }: Table): readonly string[] =>
+    [...chains]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
   const comments = new Map<string, string | undefined>(
     [...before.chains, ...wanted.chains].flatMap((chain) =>
       chain.rules.map((rule) => [`${chain.name}\t${ruleKey(rule)}`, rule.comment] as const),

@@ -15,7 +15,7 @@ export function diffTable(observed: Table | undefined, wanted: Table): Transacti
   const sets = setChanges(before.sets, wanted.sets)
   const chains = chainChanges(before.chains, wanted.chains, sets.redefined.length > 0)
   const operations: Operation[] = [
-    ...(observed === undefined ? [{ kind: 'add-table' } as const] : []),
+    ...(observed === undefined || observed.dormant === true ? [{ kind: 'add-table' } as const] : []),
     ...chains.flushes,
     ...chains.removals,
     ...sets.redefined.map((set): Operation => ({ kind: 'delete-set', set })),

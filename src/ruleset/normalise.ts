@@ -10,6 +10,7 @@ export function normaliseTable(table: Table): Table {
   return {
     family: table.family,
     name: table.name,
+    ...(table.dormant === true ? { dormant: true } : {}),
     sets: table.sets.map(normaliseSet).sort(byName),
     chains: table.chains.map(normaliseChain).sort(byName),
   }

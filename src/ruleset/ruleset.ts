@@ -16,6 +16,8 @@ export interface TableRef {
 }
 
 export interface Table extends TableRef {
+  /** `flags dormant`: the kernel keeps the table and consults none of it. */
+  readonly dormant?: true
   readonly sets: readonly NamedSet[]
   readonly chains: readonly Chain[]
 }

@@ -8,8 +8,8 @@ export interface Transaction {
 }
 
 /**
- * One change to the transaction's table. Adding a table that is there already changes nothing; adding a base chain
- * that is there already at the same hook sets its policy.
+ * One change to the transaction's table. Adding a table that is there already changes nothing but that it is dormant no
+ * more; adding a base chain that is there already at the same hook sets its policy.
  */
 export type Operation =
   | { readonly kind: 'add-table' }

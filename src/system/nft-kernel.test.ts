@@ -64,7 +64,7 @@ describe('the kernel behind nft', () => {
         ['nft', '-c', '-f', '-', text],
         ['nft', '-f', '-', text],
         ['nft', '-j', '-n', 'list', 'table', 'inet', 'admit', ''],
-        ['nft', '-j', 'list', 'tables', ''],
+        ['nft', 'list', 'tables', ''],
       ],
     )
   })
@@ -85,6 +85,14 @@ describe('the kernel behind nft', () => {
     ['too-large', { code: 1, stderr: 'netlink: Error: Could not process rule: Message too long' }],
     ['too-large', { code: undefined, signal: 'SIGKILL', truncated: true }],
     ['timed-out', { code: undefined, signal: 'SIGKILL', timedOut: true }],
+    // Half of an upgrade: what nft cannot tell is not "there is no table".
+    [
+      'rejected',
+      {
+        code: 127,
+        stderr: 'nft: libnftables.so.1: cannot open shared object file: No such file or directory',
+      },
+    ],
     [
       'not-found',
       { code: 1, stderr: '/dev/stdin:2:1-9: Error: Could not process rule: No such file or directory' },

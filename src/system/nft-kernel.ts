@@ -3,6 +3,7 @@ import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
 import { identifier } from '../backends/nftables/names.ts'
 import { readJson } from '../backends/nftables/read-json.ts'
+import { readTableNames } from '../backends/nftables/read-text.ts'
 import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
 import type { Capabilities, Kernel, KernelError } from '../kernel/kernel.ts'
 import type { Table, TableRef } from '../ruleset/ruleset.ts'
@@ -57,11 +58,9 @@ export class NftKernel implements Kernel {
     const strange = read.value.unread.find((item) => item.weight !== 'detail')
     if (strange !== undefined) {
       const where = printable(`${table.family} ${table.name}`)
+      const wayOut = 'remove that by hand, or all of it with `admit stop --open` before `admit apply`'
       return fail(
-        unreadable(
-          `the table ${where} holds something that admit did not make: delete it with nft, then try again`,
-          strange.what,
-        ),
+        unreadable(`the table ${where} holds something that admit did not make: ${wayOut}`, strange.what),
       )
     }
     return ok(
@@ -70,11 +69,9 @@ export class NftKernel implements Kernel {
   }
 
   async tables(): Promise<Result<readonly TableRef[], KernelError>> {
-    const output = await this.#nft(['-j', 'list', 'tables'])
-    if (!output.ok) return output
-    const read = readJson(output.value.stdout)
-    if (!read.ok) return fail(unreadable(read.error, output.value.stdout))
-    return ok(read.value.ruleset.tables.map(({ family, name }) => ({ family, name })))
+    // As text: the JSON of nft 1.0.6 is broken where a table has a flag.
+    const output = await this.#nft(['list', 'tables'])
+    return output.ok ? ok(readTableNames(output.value.stdout)) : output
   }
 
   async #load(args: readonly string[], transaction: Transaction): Promise<Result<void, KernelError>> {
@@ -131,7 +128,8 @@ export function classify(output: CommandOutput): KernelError {
   if (/Protocol not supported|cache initialization failed|Unable to initialize Netlink/.test(output.stderr)) {
     return error('unavailable', `this kernel lacks a part of nftables: ${reason}`)
   }
-  if (/No such file or directory|element does not exist/.test(output.stderr)) {
+  // Exit code 127 is the loader's, for a library of nft's that is missing, in the same words.
+  if (output.code === 1 && /No such file or directory|element does not exist/.test(output.stderr)) {
     return error('not-found', `nft found nothing there: ${reason}`)
   }
   if (output.signal !== undefined) return error('unavailable', `nft was ended by ${printable(output.signal)}`)

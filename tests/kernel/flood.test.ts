@@ -81,7 +81,7 @@ describe('changes under a flood', () => {
         `ADMIT_SEED=${seed}: ${applies} applies, ${through} of ${arrived} packets (${[...hooks].join(', ')})`,
       )
       assert.equal(through, 0)
-      assert.ok(applies >= 4, `only ${applies} applies in ${PAIR_TIME} ms`)
+      assert.ok(applies >= 2, `only ${applies} applies in ${PAIR_TIME} ms`)
       assert.ok(arrived > 1000, `only ${arrived} packets arrived`)
     })
   }

@@ -22,12 +22,13 @@ export const HOSTILE: readonly string[] = [
   'x'.repeat(4096),
 ]
 
-/** Nothing in it moves the cursor, colours, hides or reorders: only line ends and, where asked for, SGR colours. */
+/** Nothing in it moves the cursor, colours, hides or reorders: only line ends, tabs that indent, and SGR colours where asked for. */
 export function isHarmless(
   text: string,
   options: { readonly colours: boolean } = { colours: false },
 ): boolean {
-  const plain = options.colours ? text.replace(/\u001b\[\d{1,2}m/g, '') : text
+  const unpainted = options.colours ? text.replace(/\u001b\[\d{1,2}m/g, '') : text
+  const plain = unpainted.replace(/^\t+/gm, '')
   return !/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/.test(
     plain,
   )

@@ -66,6 +66,7 @@ function parseText(text: string): Result<unknown, string> {
 interface TableDraft {
   readonly family: TableFamily
   readonly name: string
+  dormant: boolean
   readonly sets: Map<string, SetDraft>
   /** Names of sets and maps that could not be read whole. */
   readonly lost: Set<string>
@@ -92,7 +93,12 @@ function readObject(object: unknown, drafts: Map<string, TableDraft>, unread: Un
   }
   const draft = tableDraft(drafts, family as TableFamily, name)
   if (kind === 'table') {
-    if ('flags' in body || 'comment' in body) unread.push(unreadItem(`${family} ${name}`, object, 'detail'))
+    const flags = arrayOf(body['flags']) ?? [body['flags']]
+    // nft 1.0.6 prints any text that its memory holds in place of a flag's name (use after free), so that whatever is
+    // not another flag's name is taken for this one, the only flag that opens a host.
+    draft.dormant = flags.some((flag) => flag !== undefined && !OTHER_TABLE_FLAGS.has(flag))
+    const others = flags.some((flag) => OTHER_TABLE_FLAGS.has(flag))
+    if (others || 'comment' in body) unread.push(unreadItem(`${family} ${name}`, object, 'detail'))
     return
   }
   const understood =
@@ -104,6 +110,8 @@ function readObject(object: unknown, drafts: Map<string, TableDraft>, unread: Un
   const weight = kind !== undefined && NAMED_OBJECTS.has(kind) ? 'object' : 'decides'
   unread.push(unreadItem(`${family} ${name}`, object, weight))
 }
+
+const OTHER_TABLE_FLAGS: ReadonlySet<unknown> = new Set(['owner', 'persist'])
 
 /** Objects that do nothing but by a rule that names them. */
 const NAMED_OBJECTS: ReadonlySet<string> = new Set([
@@ -125,7 +133,14 @@ function tableDraft(drafts: Map<string, TableDraft>, family: TableFamily, name: 
   const key = `${family} ${name}`
   const known = drafts.get(key)
   if (known !== undefined) return known
-  const draft: TableDraft = { family, name, sets: new Map(), lost: new Set(), chains: new Map() }
+  const draft: TableDraft = {
+    family,
+    name,
+    dormant: false,
+    sets: new Map(),
+    lost: new Set(),
+    chains: new Map(),
+  }
   drafts.set(key, draft)
   return draft
 }
@@ -240,5 +255,5 @@ function finish(draft: TableDraft, unread: Unread[]): Table {
     interval,
     elements,
   }))
-  return { family, name, sets, chains }
+  return draft.dormant ? { family, name, dormant: true, sets, chains } : { family, name, sets, chains }
 }

@@ -11,6 +11,7 @@ import type {
   SetName,
   Table,
   TableFamily,
+  TableRef,
 } from '../../ruleset/ruleset.ts'
 import { PRIORITIES } from './names.ts'
 import { readElements } from './read-element-text.ts'
@@ -37,6 +38,15 @@ export function readText(text: string): Result<Table, TextError> {
     const place = scanner?.place(error.offset) ?? { line: 1, column: 1 }
     return fail({ ...place, message: printable(error.message).slice(0, 300) })
   }
+}
+
+/** Reads what `nft list tables` prints: `table FAMILY NAME`, one a line. */
+export function readTableNames(text: string): readonly TableRef[] {
+  return text.split('\n').flatMap((line) => {
+    const [, word, name] = /^table (\w+) (\S+)$/.exec(line) ?? []
+    const family = TABLE_FAMILIES.find((known) => known === word)
+    return family === undefined || name === undefined ? [] : [{ family, name }]
+  })
 }
 
 /** `FILE:LINE:COLUMN: MESSAGE` */

@@ -38,11 +38,13 @@ export async function status(context: Context): Promise<ExitCode> {
   return rules === 'in-force' ? EXIT.done : EXIT.no
 }
 
-type RulesState = 'in-force' | 'none' | 'differ' | 'not-stored'
+type RulesState = 'in-force' | 'none' | 'dormant' | 'differ' | 'not-stored'
 
 const RULES_WORDS: Readonly<Record<RulesState, string>> = {
   'in-force': 'in force, exactly those last applied',
   none: 'none: admit keeps nobody out of this host now',
+  dormant:
+    'dormant: somebody has set that flag on `table inet admit`, and admit keeps nobody out of this host now; `admit reload` ends it',
   differ:
     "in force, but not those last applied: `admit plan` shows the policy's side, `admit reload` loads the stored ones",
   'not-stored': 'in force, but none are stored: `admit start` could not bring them back',
@@ -50,6 +52,7 @@ const RULES_WORDS: Readonly<Record<RulesState, string>> = {
 
 function rulesState(present: Table | undefined, last: Table | undefined): RulesState {
   if (present === undefined) return 'none'
+  if (present.dormant === true) return 'dormant'
   if (last === undefined) return 'not-stored'
   return sameTable(present, last) ? 'in-force' : 'differ'
 }
