@@ -73,6 +73,7 @@ describe('docs/json.md', () => {
       for (const [index, ran] of runInSandbox(
         host,
         commands.map((command) => `${command} 2>/run/docs/warnings`),
+        240,
       ).entries()) {
         const where = `${commands[index]} on ${host}`
         assert.ok(ran, `${where}: was not reached`)
@@ -93,14 +94,15 @@ function checkDocument(where: string, text: string): void {
   const document: unknown = JSON.parse(text)
   assert.ok(isObject(document), where)
   assert.equal(document['admit'], 1, where)
-  const { command, result } = document
-  const own = [...sections.keys()].find((section) => section.split(' and ').includes(String(command)))
-  assert.ok(own !== undefined || result === 'usage', `${where}: no section for ${String(command)}`)
+  const command = word(document['command']) ?? assert.fail(where)
+  const result = word(document['result'])
+  const own = [...sections.keys()].find((section) => section.split(' and ').includes(command))
+  assert.ok(own !== undefined || result === 'usage', `${where}: no section for ${command}`)
   // Some words mean the same everywhere; a command's own word wins.
   const said = (section: string): boolean =>
-    keysOf(section).some((key) => key.name === 'result' && key.meaning.includes(`\`${String(result)}\``))
+    keysOf(section).some((key) => key.name === 'result' && key.meaning.includes(`\`${result}\``))
   const failed = result !== undefined && !(own !== undefined && said(own))
-  if (failed) assert.ok(said(FAILURE), `${where}: no section says \`${String(result)}\``)
+  if (failed) assert.ok(said(FAILURE), `${where}: no section says \`${result}\``)
   const allowed = [ENVELOPE, ...(failed ? [FAILURE] : []), ...(own === undefined ? [] : [own])]
   checkObject(where, document, allowed, failed ? [ENVELOPE, FAILURE] : allowed)
 }
@@ -154,6 +156,10 @@ function checkType(where: string, value: unknown, type: string): void {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function word(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function keysOf(section: string): readonly Key[] {
