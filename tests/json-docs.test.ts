@@ -100,7 +100,7 @@ function checkDocument(where: string, text: string): void {
   const said = (section: string): boolean =>
     keysOf(section).some((key) => key.name === 'result' && key.meaning.includes(`\`${String(result)}\``))
   const failed = result !== undefined && !(own !== undefined && said(own))
-  if (failed) assert.ok(said(FAILURE), `${where}: no section says \`${String(result)}\``)
+  if (failed) assert.ok(said(FAILURE), `${where}: no section says \`${JSON.stringify(result)}\``)
   const allowed = [ENVELOPE, ...(failed ? [FAILURE] : []), ...(own === undefined ? [] : [own])]
   checkObject(where, document, allowed, failed ? [ENVELOPE, FAILURE] : allowed)
 }
