@@ -11,6 +11,7 @@ import { readPolicy } from '../src/policy/read.ts'
 import { renderDiagnostics } from '../src/policy/render-diagnostic.ts'
 import { oneOf, verdict } from '../src/ruleset/build.ts'
 import type { Table } from '../src/ruleset/ruleset.ts'
+import { anyText } from './support/any-text.ts'
 import { expectOk } from './support/expect-ok.ts'
 import { fakeMachine, runAdmit } from './support/fake-system.ts'
 import { HOSTILE, isHarmless } from './support/hostile.ts'
@@ -109,7 +110,7 @@ describe('a hostile note', () => {
   }
 
   test('of any text', () => {
-    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.string({ unit: 'grapheme' }))
+    const text = fc.oneof(anyText(200), fc.string({ unit: 'grapheme' }))
     fc.assert(
       fc.property(text, (note) => {
         const { policy, diagnostics } = read(policyText({ note: quoted(note) }))
@@ -153,7 +154,7 @@ describe('a hostile name', () => {
 
   test('in any script is refused unless it is letters, digits, _ and -', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }), (name) => {
+      fc.property(anyText(12), (name) => {
         const { policy } = read(policyText({ device: quoted(name) }))
         if (policy !== undefined) assert.match(name, /^[\p{L}\p{N}\p{M}_-]+$/u)
       }),

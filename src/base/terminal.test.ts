@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { anyText } from '../../tests/support/any-text.ts'
 import { printable } from './terminal.ts'
 
 describe('printable', () => {
@@ -24,7 +25,7 @@ describe('printable', () => {
   }
 
   test('leaves nothing that a terminal obeys, is well formed, and changes nothing the second time', () => {
-    const unit = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }))
+    const unit = fc.oneof(anyText(), fc.string({ unit: 'grapheme' }))
     const raw = fc.array(fc.nat(0x2100)).map((codes) => String.fromCharCode(...codes))
     fc.assert(
       fc.property(fc.oneof(unit, raw), (text) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { anyText } from '../../tests/support/any-text.ts'
 import type { Output } from './output.ts'
 import { coloured, createOutput, documentText, plain } from './output.ts'
 
@@ -48,7 +49,7 @@ describe('a document', () => {
 
   test('of any text reads back, and has nothing that a terminal obeys', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(anyText(), (text) => {
         const shown = documentText('x', { text })
         assert.deepEqual(JSON.parse(shown), { admit: 1, command: 'x', text })
         assert.doesNotMatch(shown.replaceAll('\n', ''), /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { anyText } from '../../tests/support/any-text.ts'
 import { MAX_COMMENT_BYTES, originComment, originPath } from './origin.ts'
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length
@@ -23,10 +24,7 @@ describe('the comment of a rule', () => {
   })
 
   test('of any words is short enough, whole, harmless to nft, and tells its place', () => {
-    const words = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 300 }),
-      fc.stringMatching(/^[家é"\\\n\u{1f4a9}x]*$/u),
-    )
+    const words = fc.oneof(anyText(300), fc.stringMatching(/^[家é"\\\n\u{1f4a9}x]*$/u))
     const path = fc.oneof(
       fc.nat(99_999).map((index) => `grants[${index}]`),
       fc.constantFrom('host', 'host.log', 'host.unguarded', 'meaning.picked-up', 'meaning.lo'),

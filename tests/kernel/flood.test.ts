@@ -23,7 +23,7 @@ import type { TestPacket } from '../support/test-packet.ts'
 const PAIRS = caseCount(3, 10, 20)
 const APPLIES = caseCount(20, 100, 300)
 /** Milliseconds for one pair; a slow machine applies less often, and says so. */
-const PAIR_TIME = caseCount(6_000, 20_000, 60_000)
+const PAIR_TIME = caseCount(6_000, 60_000, 120_000)
 const FRAMES = 60
 const seed = drawnSeed()
 
