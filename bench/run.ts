@@ -40,6 +40,7 @@ const COLUMNS = {
   nft: '`nft -f` of the sets',
 } as const
 type Column = keyof typeof COLUMNS
+type Costs = Readonly<Record<Column, Cost>>
 const columns = Object.keys(COLUMNS) as readonly Column[]
 
 say(machine())
@@ -68,7 +69,7 @@ function machine(): string {
 }
 
 function startTable(): void {
-  const times = stage<Readonly<Record<string, readonly number[]>>>('start', plan.starts)
+  const times = stage('start', plan.starts) as Readonly<Record<string, readonly number[]>>
   say(`| command | median of ${plan.starts} | least |`, '|---|---:|---:|')
   for (const [name, list] of Object.entries(times)) {
     say(`| \`${name}\` | ${milliseconds(median(list))} | ${milliseconds(Math.min(...list))} |`)
@@ -78,10 +79,11 @@ function startTable(): void {
 
 function sizeTables(mix: Mix): void {
   const measured = plan.sizes.map((size) => {
-    const runs = Array.from({ length: size < LARGE ? plan.runs : 1 }, () =>
-      stage<Readonly<Record<Column, Cost>>>('sizes', mix, size, 'time'),
+    const runs = Array.from(
+      { length: size < LARGE ? plan.runs : 1 },
+      () => stage('sizes', mix, size, 'time') as Costs,
     )
-    return { size, runs, memory: stage<Readonly<Record<Column, Cost>>>('sizes', mix, size, 'memory') }
+    return { size, runs, memory: stage('sizes', mix, size, 'memory') as Costs }
   })
   const table = (title: string, cell: (row: (typeof measured)[number], column: Column) => string): void => {
     say(title, '')
@@ -113,7 +115,7 @@ function packetTable(): void {
     '|---:|---:|---:|---:|---:|---:|---:|',
   )
   for (const size of plan.packets) {
-    const { nothing, tracking, admit, recipe } = stage<Rates>('packets', size, plan.seconds)
+    const { nothing, tracking, admit, recipe } = stage('packets', size, plan.seconds) as Rates
     const rates = [nothing, tracking, admit.device, admit.stranger, recipe.device, recipe.stranger]
     say(
       `| ${thousands(size)} | ${rates.map((rate) => (rate / 1000).toFixed(rate < 20_000 ? 1 : 0)).join(' | ')} |`,
@@ -123,7 +125,7 @@ function packetTable(): void {
 }
 
 /** Runs one part of bench/stage.ts in a network of its own. */
-function stage<T>(...args: readonly (string | number)[]): T {
+function stage(...args: readonly (string | number)[]): unknown {
   const words = [process.execPath, `${root}bench/stage.ts`, ...args.map(String)]
   const { status, stdout } = spawnSync(`${root}script/netns`, words, {
     encoding: 'utf8',
@@ -134,7 +136,7 @@ function stage<T>(...args: readonly (string | number)[]): T {
     console.error(`bench: ${args.join(' ')} ended with ${status}`)
     process.exit(4)
   }
-  return JSON.parse(stdout) as T
+  return JSON.parse(stdout)
 }
 
 function milliseconds(seconds: number): string {
