@@ -170,6 +170,22 @@ describe('the checker itself', () => {
     assert.match(neighbours?.output.join('\n') ?? '', /192.168.1.7 lladdr 00:16:3e:00:00:07/)
   })
 
+  test('a command may be typed on another machine of the network', () => {
+    const [claim] = page(
+      '<!-- run: vps, at: client, exit: 1 -->',
+      '```console',
+      "$ ip -br a | grep '198.51'; false",
+      '```',
+    )
+    assert.ok(claim?.kind === 'session')
+    const [ran] = runInSandbox(
+      'vps',
+      claim.commands.map(({ text }) => text),
+    )
+    assert.match(ran?.output.join('\n') ?? '', /198\.51\.100\.7\/24/)
+    assert.equal(ran?.status, 1)
+  })
+
   test('a block says what it is', () => {
     assert.deepEqual(
       page(

@@ -8,6 +8,7 @@ import type {
   OpaqueMatch,
   Rule,
   Ruleset,
+  Scalar,
   Statement,
   Table,
   Verdict,
@@ -138,10 +139,13 @@ function holds(
 }
 
 function fieldHolds(packet: Packet, table: Table, match: FieldMatch): boolean {
-  const values = match.fields.map((field) => fieldValue(field, packet))
-  if (values.includes(undefined)) return false
-  const known = values.filter((value) => value !== undefined)
-  const inside = membership(elementsOf(table, match))(known)
+  const values: Scalar[] = []
+  for (const field of match.fields) {
+    const value = fieldValue(field, packet)
+    if (value === undefined) return false
+    values.push(value)
+  }
+  const inside = membership(elementsOf(table, match))(values)
   return match.test === 'in' ? inside : !inside
 }
 

@@ -15,9 +15,15 @@ export function membership(elements: readonly Element[]): Membership {
 
 function build(elements: readonly Element[]): Membership {
   const exact = elements.every((element) => element[0] !== undefined && element[0].low === element[0].high)
+  if (exact && elements.every((element) => element.length === 1)) return byValue(elements)
   if (exact) return byFirstValue(elements)
   if (elements.every((element) => element.length === 1)) return byBisection(elements)
   return (values) => elements.some((element) => contains(element, values))
+}
+
+function byValue(elements: readonly Element[]): Membership {
+  const values = new Set(elements.map((element) => element[0]?.low))
+  return ([value]) => value !== undefined && values.has(value)
 }
 
 function byFirstValue(elements: readonly Element[]): Membership {

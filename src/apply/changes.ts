@@ -2,8 +2,9 @@ import { originPath } from '../compile/origin.ts'
 import { cidrRange } from '../net/cidr.ts'
 import { macToNumber } from '../net/mac-address.ts'
 import type { Identity, Policy } from '../policy/policy.ts'
+import { diffTable } from '../ruleset/diff.ts'
 import type { FieldName } from '../ruleset/fields.ts'
-import { describeElement } from '../ruleset/format-element.ts'
+import { elementWords } from './element-words.ts'
 import { elementKey, normaliseRule } from '../ruleset/normalise.ts'
 import type { Chain, Element, NamedSet, Rule, Table } from '../ruleset/ruleset.ts'
 
@@ -35,12 +36,15 @@ export function changesBetween(
             },
           ]
         : []
-  return [
+  const changes = [
     ...table,
     ...elementChanges(before, wanted, deviceIndex(policy)),
     ...chainChanges(before, wanted),
     ...ruleChanges(before, wanted),
   ]
+  // Someone else's empty set or chain, or another priority: nothing that admits or refuses by itself.
+  const silent = changes.length === 0 && diffTable(observed, wanted).operations.length > 0
+  return silent ? [{ sign: 'added', what: 'table', words: 'sets and chains as admit defines them' }] : changes
 }
 
 type DeviceIndex = ReadonlyMap<string, string>
@@ -81,7 +85,7 @@ function elementChanges(before: Table, wanted: Table, index: DeviceIndex): reado
       sign,
       what: 'element',
       ...origin,
-      words: `${audience}: ${who}${describeElement(set.fields, element)}`,
+      words: `${audience}: ${who}${elementWords(set.fields, element)}`,
     }
   }
   return [
@@ -110,9 +114,9 @@ function chainChanges(before: Table, wanted: Table): readonly Change[] {
 }
 
 function ruleChanges(before: Table, wanted: Table): readonly Change[] {
-  const rules = (table: Table): readonly string[] =>
-    // The kernel lists a chain that was made later at the end: the order of chains means nothing.
-    [...table.chains]
+  // The kernel lists chains in the order of their making, which says nothing; that of the rules inside does.
+  const rules = ({ chains }: Table): readonly string[] =>
+    [...chains]
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .flatMap((chain) => chain.rules.map((rule) => `${chain.name}\t${ruleKey(rule)}`))
   const comments = new Map<string, string | undefined>(

@@ -113,18 +113,18 @@ function interfacesOf(policy: Policy, facts: HostFacts, test: PolicyTest): reado
   return [...named].map((name) => ({ name, ethernet: true, addresses: [] }))
 }
 
-function packetsOf(
+/** One at a time: a list of many bound devices makes hundreds of thousands of a stranger's packets. */
+function* packetsOf(
   policy: Policy,
   senders: readonly Sender[],
   target: Target,
   on: readonly Arrival[],
   now: number,
-): readonly { readonly packet: Packet; readonly words: string }[] {
+): Generator<{ readonly packet: Packet; readonly words: string }> {
   const byName = new Map(on.map((arrival) => [arrival.name, arrival]))
-  return requestsFor(target, policy).flatMap((request) =>
-    senders.map((sender) => ({
-      packet: specimen(sender, request, byName.get(sender.iif), now),
-      words: request.words,
-    })),
-  )
+  for (const request of requestsFor(target, policy)) {
+    for (const sender of senders) {
+      yield { packet: specimen(sender, request, byName.get(sender.iif), now), words: request.words }
+    }
+  }
 }

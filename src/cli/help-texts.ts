@@ -114,7 +114,8 @@ Example:
 Builds this host's interfaces and addresses, every device, a stranger on each link, and a router with a client
 behind it where this host has a gateway; loads the compiled rules unchanged; then everybody pings and dials every
 service, IPv4 and IPv6. Touches nothing of this machine and leaves nothing behind.
-Exit codes: 0 all as \`admit explain\` says, 1 a packet fared otherwise, 2 the policy is wrong, 4 no namespaces here.`,
+Exit codes: 0 all as \`admit explain\` says, 1 a packet fared otherwise, 2 the policy is wrong, 4 no namespaces here, or
+some packets went nowhere even without rules.`,
   },
   init: {
     summary: 'Write a first policy from what is seen here: you, the port of sshd, what else is open.',

@@ -56,9 +56,15 @@ export function createOutput(
   }
 }
 
-/** One JSON document, without the newline at its end. */
+/**
+ * One JSON document, without the newline at its end. It may be read on a terminal: what JSON itself leaves as it is
+ * and a terminal obeys (DEL, C1, bidirectional marks) is escaped, which changes no value.
+ */
 export function documentText(command: string, body: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify({ admit: 1, command, ...body }, jsonValue, 2)
+  return JSON.stringify({ admit: 1, command, ...body }, jsonValue, 2).replace(
+    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** IPv6 values are bigints in the model: JSON carries them as decimal strings. */

@@ -20,6 +20,9 @@ export interface Invocation {
   readonly system: () => Promise<System>
 }
 
+/** Columns for a table that goes into a file or a pipe, where nothing wraps. */
+const UNWRAPPED = 200
+
 interface GlobalOptions {
   readonly policy?: string
   readonly state?: string
@@ -207,7 +210,7 @@ function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
       (await import('./commands/lab.ts')).lab(context, {
         unicode: /UTF-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
         interactive: terminal.err,
-        width: terminal.width,
+        width: terminal.out ? terminal.width : UNWRAPPED,
       }),
     (command) => {
       command.argument('[file]', 'the policy, in place of --policy', named)

@@ -1,6 +1,6 @@
 import { InternalError } from '../base/internal-error.ts'
 import type { Cidr } from '../net/cidr.ts'
-import { cidrRange } from '../net/cidr.ts'
+import { cidrRange, formatCidr } from '../net/cidr.ts'
 import type { Family } from '../net/ip-address.ts'
 import type { Grant, Placed, Target } from '../policy/policy.ts'
 import { inSet, isIn, oneOf, verdict } from '../ruleset/build.ts'
@@ -77,11 +77,16 @@ function senders(
     .map(({ set }) => [inSet(set.fields, set.name)])
 }
 
-/** `from family to ssh, ping`, as a person would say it. */
+/** `from family to ssh, ping, on eth0`, as a person would say it. */
 export function grantWords(grant: Grant): string {
   const from = grant.from.kind === 'anyone' ? 'anyone' : grant.from.written.join(', ')
   const to = grant.to.map(targetWords).join(', ')
-  return `from ${from} to ${to}`
+  const on = grant.on === undefined ? '' : `, on ${grant.on.map((entry) => entry.value).join(', ')}`
+  const through =
+    grant.through === undefined
+      ? ''
+      : `, through ${grant.through.map((entry) => formatCidr(entry.value)).join(', ')}`
+  return `from ${from} to ${to}${on}${through}`
 }
 
 export function targetWords(target: Target): string {

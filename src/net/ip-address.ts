@@ -26,9 +26,21 @@ export function widthOf(family: Family): 32 | 128 {
   return family === 'ip' ? 32 : 128
 }
 
+/** Asked for every packet and element, so it relies on the canonical form instead of checking it again. */
 export function ipToNumber(address: IpAddress): bigint {
-  const value = address.includes(':') ? parse6(address) : parse4(address)
-  return value.ok ? value.value : 0n
+  if (!address.includes(':')) {
+    return BigInt(address.split('.').reduce((value, octet) => value * 256 + Number(octet), 0))
+  }
+  const cut = address.indexOf('::')
+  if (cut === -1) return BigInt(`0x${hexDigits(address)}`)
+  return (
+    BigInt(`0x${hexDigits(address.slice(0, cut)).padEnd(32, '0')}`) +
+    BigInt(`0x0${hexDigits(address.slice(cut + 2))}`)
+  )
+}
+
+function hexDigits(groups: string): string {
+  return groups === '' ? '' : groups.split(':').reduce((digits, group) => digits + group.padStart(4, '0'), '')
 }
 
 export function ipFromNumber(family: Family, value: bigint): IpAddress {

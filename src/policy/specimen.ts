@@ -32,9 +32,9 @@ export type Request = Pick<Packet, 'protocol' | 'destinationPort' | 'messageType
 /** An interface as far as senders are concerned. */
 export type Arrival = Pick<NetworkInterface, 'name' | 'ethernet' | 'addresses'>
 
-/** The interfaces whose arriving packets are judged; of an unknown host one Ethernet interface, called eth0. */
+/** The interfaces whose arriving packets are judged; of an unknown host those that its grants name, as Ethernet; else eth0. */
 export function judgedInterfaces(policy: Policy, facts: HostFacts): readonly Arrival[] {
-  if (facts.interfaces.length === 0) return unknownInterface()
+  if (facts.interfaces.length === 0) return unknownInterfaces(policy)
   const unguarded = new Set(policy.host.unguarded.map((entry) => entry.value))
   return facts.interfaces.filter(
     (candidate) =>
@@ -42,9 +42,11 @@ export function judgedInterfaces(policy: Policy, facts: HostFacts): readonly Arr
   )
 }
 
-function unknownInterface(): readonly Arrival[] {
-  const name = parseInterfaceName('eth0')
-  return name.ok ? [{ name: name.value, ethernet: true, addresses: [] }] : []
+function unknownInterfaces(policy: Policy): readonly Arrival[] {
+  const named = policy.grants.flatMap((grant) => (grant.on ?? []).map((entry) => entry.value))
+  const usual = parseInterfaceName('eth0')
+  const names = named.length === 0 && usual.ok ? [usual.value] : [...new Set(named)]
+  return names.map((name) => ({ name, ethernet: true, addresses: [] }))
 }
 
 /** How a device's packets can look on these interfaces. A MAC shows only where there is an Ethernet header. */

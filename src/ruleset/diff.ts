@@ -6,6 +6,7 @@ import type { Operation, Transaction } from './transaction.ts'
  * The changes that turn the observed table into the wanted one. No base chain is deleted and made again, since
  * its drop policy would come into force after its rules (133 packets of a flood got through so, design section 5):
  * chains that differ are emptied and refilled, sets change by the elements that differ, the rest is not touched.
+ * A set that is made anew under its name takes every chain with it: a rule keeps the set that it was made with.
  * No operations: nothing to change.
  */
 export function diffTable(observed: Table | undefined, wanted: Table): Transaction {
@@ -26,33 +27,47 @@ export function diffTable(observed: Table | undefined, wanted: Table): Transacti
   return { table, operations }
 }
 
-function setChanges(
-  before: readonly NamedSet[],
-  wanted: readonly NamedSet[],
-): { additions: readonly Operation[]; removals: readonly Operation[]; redefined: readonly SetName[] } {
+interface SetChanges {
+  readonly additions: readonly Operation[]
+  readonly removals: readonly Operation[]
+  /** Sets that are deleted and made again under their name; no rule may refer to them meanwhile. */
+  readonly redefined: readonly SetName[]
+}
+
+function setChanges(before: readonly NamedSet[], wanted: readonly NamedSet[]): SetChanges {
   const old = new Map(before.map((set) => [set.name, set]))
   const names = new Set(wanted.map((set) => set.name))
-  const redefined = wanted.filter((set) => {
-    const same = old.get(set.name)
-    return same !== undefined && !sameDefinition(same, set)
-  })
+  const redefined: SetName[] = []
   const additions = wanted.flatMap((set): readonly Operation[] => {
     const same = old.get(set.name)
-    if (same !== undefined && sameDefinition(same, set)) return elementChanges(same, set)
+    const changes = same === undefined ? undefined : elementChanges(same, set)
+    if (changes !== undefined) return changes
+    if (same !== undefined) redefined.push(set.name)
     return [{ kind: 'add-set', set: { ...set, elements: [] } }, ...addElements(set, set.elements)]
   })
   const removals = before
     .filter((set) => !names.has(set.name))
     .map((set): Operation => ({ kind: 'delete-set', set: set.name }))
-  return { additions, removals, redefined: redefined.map((set) => set.name) }
+  return { additions, removals, redefined }
 }
 
-/** Deletions first: a range that replaces another of the same key must not meet it (nft_set_pipapo refuses overlaps). */
-function elementChanges(before: NamedSet, wanted: NamedSet): readonly Operation[] {
+/**
+ * The most elements that are taken out of an interval set of several fields (nft_set_pipapo) one by one: each costs
+ * the kernel 3 to 12 ms, and the whole set made anew some microseconds an element.
+ */
+const MOST_DELETIONS = 50
+
+/**
+ * The elements that differ; undefined where the set is better made anew. Deletions first: a range that replaces
+ * another of the same key must not meet it (nft_set_pipapo refuses overlaps).
+ */
+function elementChanges(before: NamedSet, wanted: NamedSet): readonly Operation[] | undefined {
+  if (!sameDefinition(before, wanted)) return undefined
   const keyOf = (element: Element): string => elementKey(wanted.fields, element)
   const old = new Set(before.elements.map(keyOf))
   const next = new Set(wanted.elements.map(keyOf))
   const gone = before.elements.filter((element) => !next.has(keyOf(element)))
+  if (wanted.interval && wanted.fields.length > 1 && gone.length > MOST_DELETIONS) return undefined
   const fresh = wanted.elements.filter((element) => !old.has(keyOf(element)))
   return [...deleteElements(wanted, gone), ...addElements(wanted, fresh)]
 }

@@ -1,41 +1,65 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { only, setName } from './build.ts'
+import { FULL_TABLE, TABLE, one, range, set } from '../../tests/support/tables.ts'
 import { firstAppliedAfter, keepFirstApplied } from './first-applied.ts'
-import type { Table } from './ruleset.ts'
+import { sameTable } from './normalise.ts'
+import type { NamedSet, Table } from './ruleset.ts'
 
-function table(low: number, high = 2_000_000_000): Table {
-  const element = [only(0x021100000001), { low, high }]
-  return {
-    family: 'inet',
-    name: 'admit',
-    sets: [
-      {
-        name: setName('g.mac-until'),
-        fields: ['ether saddr', 'meta time'],
-        interval: true,
-        elements: [element],
-      },
-      {
-        name: setName('g.mac'),
-        fields: ['ether saddr'],
-        interval: false,
-        elements: [[only(0x021100000002)]],
-      },
-    ],
-    chains: [],
-  }
-}
+const FIELDS = ['ether saddr', 'meta time'] as const
+const guests = (...elements: NamedSet['elements']): Table => ({
+  ...TABLE,
+  sets: [set('guest.mac-until', FIELDS, true, ...elements)],
+  chains: [],
+})
+const elements = (table: Table): NamedSet['elements'] | undefined => table.sets[0]?.elements
 
 describe('when an element was first applied', () => {
-  it('is kept while the element stays, and begins anew with another until', () => {
-    assert.deepEqual(keepFirstApplied(table(1_900_000_000), table(1_800_000_000)), table(1_800_000_000))
-    const later = table(1_900_000_000, 2_000_000_001)
-    assert.deepEqual(keepFirstApplied(later, table(1_800_000_000)), later)
+  it('is kept, for the elements that are known', () => {
+    const known = guests([one(1), range(100, 900)], [one(2), range(200, 900)])
+    const wanted = guests([one(1), range(500, 900)], [one(3), range(500, 900)])
+    assert.deepEqual(elements(keepFirstApplied(wanted, known)), [
+      [one(1), range(100, 900)],
+      [one(3), range(500, 900)],
+    ])
+  })
+
+  it('begins anew where the end is another one', () => {
+    const kept = keepFirstApplied(guests([one(1), range(500, 950)]), guests([one(1), range(100, 900)]))
+    assert.deepEqual(elements(kept), [[one(1), range(500, 950)]])
+  })
+
+  it('is what is wanted where nothing is known, or the set was of other fields', () => {
+    const wanted = guests([one(1), range(500, 900)])
+    const other: Table = {
+      ...TABLE,
+      sets: [set('guest.mac-until', ['ether saddr'], false, [one(1)])],
+      chains: [],
+    }
+    assert.deepEqual(keepFirstApplied(wanted, undefined), wanted)
+    assert.deepEqual(keepFirstApplied(wanted, { ...TABLE, sets: [], chains: [] }), wanted)
+    assert.deepEqual(keepFirstApplied(wanted, other), wanted)
   })
 
   it('is told where it lies ahead of the clock', () => {
-    assert.equal(firstAppliedAfter(table(1_800_000_000), 1_800_000_000.5), undefined)
-    assert.equal(firstAppliedAfter(table(1_800_000_000), 1_799_999_999), 1_800_000_000)
+    const table = guests([one(1), range(100, 900)], [one(2), range(200, 900)])
+    assert.equal(firstAppliedAfter(table, 200.5), undefined)
+    assert.equal(firstAppliedAfter(table, 199), 200)
+  })
+
+  it('changes nothing else of a table, and nothing that counts', () => {
+    const later: Table = {
+      ...FULL_TABLE,
+      sets: FULL_TABLE.sets.map((each) => ({
+        ...each,
+        elements: each.elements.map((element) =>
+          element.map((part, index) =>
+            each.fields[index] === 'meta time' ? { ...part, low: Number(part.low) + 5 } : part,
+          ),
+        ),
+      })),
+    }
+    const kept = keepFirstApplied(later, FULL_TABLE)
+    assert.deepEqual(kept, FULL_TABLE)
+    assert.ok(sameTable(kept, later))
   })
 })

@@ -23,7 +23,7 @@ import type { TestPacket } from '../support/test-packet.ts'
 const PAIRS = caseCount(3, 10, 20)
 const APPLIES = caseCount(20, 100, 300)
 /** Milliseconds for one pair; a slow machine applies less often, and says so. */
-const PAIR_TIME = caseCount(6_000, 20_000, 60_000)
+const PAIR_TIME = caseCount(6_000, 60_000, 120_000)
 const FRAMES = 60
 const seed = drawnSeed()
 
@@ -81,7 +81,7 @@ describe('changes under a flood', () => {
         `ADMIT_SEED=${seed}: ${applies} applies, ${through} of ${arrived} packets (${[...hooks].join(', ')})`,
       )
       assert.equal(through, 0)
-      assert.ok(applies >= 4, `only ${applies} applies in ${PAIR_TIME} ms`)
+      assert.ok(applies >= 2, `only ${applies} applies in ${PAIR_TIME} ms`)
       assert.ok(arrived > 1000, `only ${arrived} packets arrived`)
     })
   }

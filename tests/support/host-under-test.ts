@@ -5,7 +5,7 @@ import type { MacAddress } from '../../src/net/mac-address.ts'
 import type { WirePacket } from './frames.ts'
 import { ethernetFrame, ipPacket } from './frames.ts'
 import type { HostPlan, PlannedInterface } from './host-plan.ts'
-import { NEXT_HOP_MAC } from './host-plan.ts'
+import { cidrOf, NEXT_HOP_MAC, ownNetworks } from './host-plan.ts'
 import { PROBE_TABLES, REMOVE_PROBE_TABLES } from './probe.ts'
 import type { OutputSender, Sender } from './raw-socket.ts'
 import { openFrameSender, openOutputSender, openTun } from './raw-socket.ts'
@@ -113,6 +113,11 @@ function setSysctls(): void {
     'ipv4/ip_forward': '1',
     'ipv4/icmp_ratelimit': '0',
     'netfilter/nf_conntrack_tcp_be_liberal': '1',
+    // Three seconds by default: too short between preparing and trying on a busy machine.
+    'netfilter/nf_conntrack_sctp_timeout_cookie_wait': '60',
+    'netfilter/nf_conntrack_sctp_timeout_cookie_echoed': '60',
+    'netfilter/nf_conntrack_tcp_timeout_close': '60',
+    'netfilter/nf_conntrack_sctp_timeout_closed': '60',
   }
   for (const scope of ['all', 'default', 'lo']) {
     Object.assign(settings, {
@@ -157,27 +162,33 @@ function vethCommands(name: InterfaceName): readonly string[] {
   return [`link add ${name} type veth peer name ${name} netns ${PEER}`]
 }
 
+/**
+ * No network is on-link: the kernel's table of neighbours is shared by all namespaces, holds 1,024, and an address in
+ * it for each packet of the harness would soon fill it.
+ */
 function addressCommands(plan: HostPlan): readonly string[] {
   return plan.interfaces.flatMap((planned, index) => {
     const { name } = planned
-    const hop = planned.address.replace(/\d+$/, '254')
-    const hop6 = planned.address6.replace(/1$/, 'fe')
-    const vias: Readonly<Record<Family, string>> =
-      planned.kind === 'tun' ? { ip: '', ip6: '' } : { ip: `via ${hop}`, ip6: `via ${hop6}` }
-    const neighbours = [hop, hop6].map(
-      (address) => `neigh add ${address} lladdr ${NEXT_HOP_MAC} dev ${name} nud permanent`,
-    )
+    const hops: Readonly<Record<Family, string>> = {
+      ip: planned.address.replace(/\d+$/, '254'),
+      ip6: planned.address6.replace(/1$/, 'fe'),
+    }
+    const networks = [...ownNetworks(planned), ...planned.behind, ...(index === 0 ? EVERYWHERE : [])]
     return [
-      `address add ${planned.address}/24 brd + dev ${name}`,
-      `address add ${planned.address6}/64 dev ${name} nodad`,
+      `address add ${planned.address}/24 brd + dev ${name} noprefixroute`,
+      `address add ${planned.address6}/64 dev ${name} nodad noprefixroute`,
       `address add ${planned.linkLocal}/64 dev ${name} nodad`,
-      ...(planned.kind === 'tun' ? [] : neighbours),
-      ...planned.behind.map(
-        (cidr) => `route add ${cidr.address}/${cidr.prefix} ${vias[cidr.family]} dev ${name}`,
+      ...Object.values(hops).map((hop) => `route add ${hop} dev ${name}`),
+      ...(planned.kind === 'tun'
+        ? []
+        : Object.values(hops).map(
+            (hop) => `neigh add ${hop} lladdr ${NEXT_HOP_MAC} dev ${name} nud permanent`,
+          )),
+      ...networks.map(
+        (cidr) => `route add ${cidr.address}/${cidr.prefix} via ${hops[cidr.family]} dev ${name}`,
       ),
-      ...(index === 0
-        ? [`route add 0.0.0.0/0 ${vias.ip} dev ${name}`, `route add ::/0 ${vias.ip6} dev ${name}`]
-        : []),
     ]
   })
 }
+
+const EVERYWHERE = ['0.0.0.0/0', '::/0'].map(cidrOf)

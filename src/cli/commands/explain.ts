@@ -4,6 +4,7 @@ import { describeRule } from '../../backends/nftables/render-rule.ts'
 import { InternalError } from '../../base/internal-error.ts'
 import { printable } from '../../base/terminal.ts'
 import { compile } from '../../compile/compile.ts'
+import { parseInterfaceName } from '../../net/interface-name.ts'
 import type { Packet } from '../../packet/packet.ts'
 import { findTarget } from '../../policy/find-target.ts'
 import type { Judgement } from '../../policy/meaning.ts'
@@ -59,7 +60,14 @@ export async function explain(context: Context, options: ExplainOptions): Promis
 
 function arrivalsFor(loaded: LoadedPolicy, on: string | undefined): readonly Arrival[] {
   const judged = judgedInterfaces(loaded.policy, loaded.facts)
-  return on === undefined ? judged : judged.filter((arrival) => arrival.name === on)
+  if (on === undefined) return judged
+  const known = judged.filter((arrival) => arrival.name === on)
+  const name = parseInterfaceName(on)
+  // With --no-host any name may be one of that host's, but those that the policy does not judge.
+  const foreign = loaded.facts.interfaces.length === 0 && name.ok && on !== 'lo'
+  if (known.length > 0 || !foreign || loaded.policy.host.unguarded.some((entry) => entry.value === on))
+    return known
+  return [{ name: name.value, ethernet: true, addresses: [] }]
 }
 
 function answers(loaded: LoadedPolicy, packets: readonly Packet[], now: number): readonly Answer[] {

@@ -39,12 +39,18 @@ export async function lab(context: Context, options: LabOptions): Promise<ExitCo
   for (const difference of report.value.differences.slice(0, 10)) {
     output.warn(printable(explainDifference(difference)))
   }
-  output.document('lab', {
-    result: report.value.differences.length === 0 ? 'as-explained' : 'differs',
-    report: report.value,
-  })
-  return report.value.differences.length === 0 ? EXIT.done : EXIT.no
+  const { differences, unreached } = report.value
+  const result = differences.length > 0 ? 'differs' : unreached > 0 ? 'incomplete' : 'as-explained'
+  if (unreached > 0) {
+    output.warn(
+      `admit: ${unreached} packets (? in the matrix) went nowhere even without rules: of them nothing is known`,
+    )
+  }
+  output.document('lab', { result, report: report.value })
+  return LAB_EXIT[result]
 }
+
+const LAB_EXIT = { 'as-explained': EXIT.done, differs: EXIT.no, incomplete: EXIT.system } as const
 
 /** One line that is written over on a terminal; elsewhere a line a phase. */
 function progressLine(context: Context, interactive: boolean): (step: LabStep) => void {

@@ -8,6 +8,7 @@ ip address add 2001:db8:1::10/64 dev eth0 nodad
 ip -n gateway link set down0 address fe:00:00:00:01:01 up
 ip -n gateway address add 203.0.113.1/24 dev down0
 ip -n gateway address add 2001:db8:1::1/64 dev down0 nodad
+ip -n gateway address add fe80::1/64 dev down0 nodad
 
 # far_away NAME, its IPv4 network's first three numbers, its last number, its IPv6 network
 far_away() {
@@ -27,8 +28,8 @@ far_away stranger 192.0.2 66 2001:db8:66
 ip netns exec gateway sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 
 ip route add default via 203.0.113.1
-ip -6 route add default via 2001:db8:1::1
+ip -6 route add default via fe80::1 dev eth0
 listen_as_sshd 22222
 # The gateway's MAC is known, as on any host that has sent a packet over IPv4 and IPv6.
 ping -c 1 -W 2 203.0.113.1
-ping -c 1 -W 2 2001:db8:1::1
+ping -c 1 -W 2 fe80::1%eth0

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { fail, ok } from '../base/result.ts'
+import { ADMIT_TABLE } from '../compile/compile.ts'
+import { FakeKernel } from '../kernel/fake-kernel.ts'
+import type { Kernel, KernelError } from '../kernel/kernel.ts'
+import type { Table } from '../ruleset/ruleset.ts'
+import { oneOf, verdict } from '../ruleset/build.ts'
+import { applyTable, removeTable } from './apply.ts'
+
+const BASE = { type: 'filter', hook: 'input', priority: 0, policy: 'drop' } as const
+const table = (...names: readonly string[]): Table => ({
+  ...ADMIT_TABLE,
+  sets: [],
+  chains: [
+    {
+      name: 'input',
+      base: BASE,
+      rules: [
+        { statements: [oneOf('iifname', names), verdict('accept')] },
+        { statements: [verdict('drop')] },
+      ],
+    },
+  ],
+})
+const OLD = table('eth0')
+const NEW = table('eth0', 'eth1')
+const LATE: KernelError = { kind: 'timed-out', message: 'no answer in time' }
+const NO: KernelError = { kind: 'rejected', message: 'no' }
+
+/** A kernel whose apply ends as told, after `really` has happened. */
+function kernelThat(
+  fake: FakeKernel,
+  apply: Kernel['apply'],
+  observe: Kernel['observe'] = (ref) => fake.observe(ref),
+  tables: Kernel['tables'] = () => fake.tables(),
+): Kernel {
+  return {
+    capabilities: () => fake.capabilities(),
+    tables,
+    check: (transaction) => fake.check(transaction),
+    apply,
+    observe,
+  }
+}
+
+describe('putting rules into the kernel', () => {
+  test('unchanged where it holds them: the kernel is not even asked', async () => {
+    const kernel = kernelThat(new FakeKernel([OLD]), () => assert.fail('asked'))
+    assert.equal((await applyTable(kernel, OLD, OLD)).kind, 'unchanged')
+  })
+
+  test('applied, from nothing and from others, and then held', async () => {
+    for (const before of [undefined, OLD]) {
+      const kernel = new FakeKernel(before === undefined ? [] : [before])
+      const outcome = await applyTable(kernel, before, NEW)
+      assert.ok(outcome.kind === 'applied' && outcome.operations > 0)
+      assert.deepEqual(await kernel.observe(ADMIT_TABLE), ok(NEW))
+      assert.equal((await applyTable(kernel, NEW, NEW)).kind, 'unchanged')
+    }
+  })
+
+  test('refused: the error of the kernel', async () => {
+    const fake = new FakeKernel([OLD])
+    assert.deepEqual(
+      await applyTable(
+        kernelThat(fake, () => Promise.resolve(fail(NO))),
+        OLD,
+        NEW,
+      ),
+      {
+        kind: 'refused',
+        error: NO,
+      },
+    )
+  })
+
+  test('refused as well where the rules changed since they were read, and nothing of it is there', async () => {
+    const kernel = new FakeKernel()
+    assert.equal((await applyTable(kernel, OLD, NEW)).kind, 'refused')
+    assert.deepEqual(await kernel.observe(ADMIT_TABLE), ok(undefined))
+  })
+
+  test('a mismatch where the kernel holds something else afterwards, nothing, or cannot be read', async () => {
+    const taken: Kernel['apply'] = () => Promise.resolve(ok(undefined))
+    for (const after of [ok(OLD), ok(undefined), fail(NO)]) {
+      const kernel = kernelThat(new FakeKernel(), taken, () => Promise.resolve(after))
+      assert.equal((await applyTable(kernel, OLD, NEW)).kind, 'mismatch')
+    }
+  })
+
+  test('after a time-out the kernel is asked what holds', async () => {
+    const outcomes = [ok(NEW), ok(OLD), ok(table('eth7')), fail(NO)].map(async (after) => {
+      const kernel = kernelThat(
+        new FakeKernel(),
+        () => Promise.resolve(fail(LATE)),
+        () => Promise.resolve(after),
+      )
+      return (await applyTable(kernel, OLD, NEW)).kind
+    })
+    assert.deepEqual(await Promise.all(outcomes), ['applied', 'refused', 'mismatch', 'mismatch'])
+  })
+})
+
+describe('removing the table', () => {
+  const OTHER: Table = { family: 'inet', name: 'other', sets: [], chains: [] }
+
+  test('removes admit’s own and nobody else’s; absent is well too', async () => {
+    const kernel = new FakeKernel([OLD, OTHER])
+    assert.equal((await removeTable(kernel)).kind, 'removed')
+    assert.deepEqual(await kernel.tables(), ok([{ family: 'inet', name: 'other' }]))
+    assert.equal((await removeTable(kernel)).kind, 'absent')
+  })
+
+  test('refused, still there, and a time-out', async () => {
+    const fake = new FakeKernel([OLD])
+    const ends = async (apply: Kernel['apply']): Promise<string> =>
+      (await removeTable(kernelThat(fake, apply))).kind
+    assert.equal(await ends(() => Promise.resolve(fail(NO))), 'refused')
+    assert.equal(await ends(() => Promise.resolve(ok(undefined))), 'still-there')
+    assert.equal(await ends(() => Promise.resolve(fail(LATE))), 'refused')
+    const late: Kernel['apply'] = async (transaction) => {
+      await fake.apply(transaction)
+      return fail(LATE)
+    }
+    assert.equal(await ends(late), 'removed')
+  })
+
+  test('a kernel that cannot be read is not changed', async () => {
+    const kernel = kernelThat(
+      new FakeKernel(),
+      () => assert.fail('changed'),
+      undefined,
+      () => Promise.resolve(fail(NO)),
+    )
+    assert.deepEqual(await removeTable(kernel), { kind: 'refused', error: NO })
+  })
+})
