@@ -26,6 +26,11 @@ export interface Prepared {
 export async function prepare(context: Context, command: string): Promise<Prepared | NotLoaded> {
   const loaded = await loadPolicy(context, command, { host: true })
   if (loaded.kind === 'failed') return loaded
+  if (loaded.facts.interfaces.length === 0) {
+    // lo at least is everywhere. What is unknown here would be taken for absent: bridges whose frames must pass.
+    const message = "this host's interfaces could not be read"
+    return { kind: 'failed', exit: systemRefused(context, command, { kind: 'unavailable', message }) }
+  }
   const observed = await context.system.kernel.observe(ADMIT_TABLE)
   if (!observed.ok) return { kind: 'failed', exit: systemRefused(context, command, observed.error) }
   const stored = await context.system.readStoredRules(context.statePath)
