@@ -20,6 +20,8 @@ export function fieldValue(field: FieldName, packet: Packet): Scalar | undefined
       return packet.protocol
     case 'meta time':
       return packet.time
+    case 'ether daddr':
+      return packet.macDestination === undefined ? undefined : macToNumber(packet.macDestination)
     case 'ether saddr':
       return packet.mac === undefined ? undefined : macToNumber(packet.mac)
     case 'ip saddr':

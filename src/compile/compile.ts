@@ -1,5 +1,4 @@
 import type { HostFacts } from '../host/host-facts.ts'
-import type { InterfaceName } from '../net/interface-name.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { BaseChain, Chain, Rule, Table, TableRef } from '../ruleset/ruleset.ts'
 import type { AudienceSets } from './audiences.ts'
@@ -24,7 +23,7 @@ export interface CompileOptions {
 }
 
 /**
- * The rules that say what the policy means on this host. Of the host only the names of its bridges matter, so that
+ * The rules that say what the policy means on this host. Of the host only its bridges and its own MAC addresses matter, so that
  * frames between their ports are left alone.
  */
 export function compile(policy: Policy, facts: HostFacts, options: CompileOptions): Table {
@@ -51,7 +50,7 @@ function forwardChains(
   facts: HostFacts,
   audiences: ReadonlyMap<string, AudienceSets>,
 ): readonly Chain[] {
-  const bridged = bridgedRules(bridgeNames(facts))
+  const bridged = bridgedRules(facts)
   switch (policy.host.forward) {
     case 'keep':
       return []
@@ -85,11 +84,4 @@ function baseChain(name: 'input' | 'forward', rules: readonly Rule[]): Chain {
 
 function hook(name: 'input' | 'forward' | 'output', policy: 'accept' | 'drop'): BaseChain {
   return { type: 'filter', hook: name, priority: 0, policy }
-}
-
-function bridgeNames(facts: HostFacts): readonly InterfaceName[] {
-  return facts.interfaces
-    .filter((candidate) => candidate.kind === 'bridge')
-    .map((candidate) => candidate.name)
-    .sort()
 }

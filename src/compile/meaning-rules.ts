@@ -1,5 +1,7 @@
 import { cidrInterval, parseLiteralCidr } from '../ruleset/build.ts'
+import type { HostFacts } from '../host/host-facts.ts'
 import type { InterfaceName } from '../net/interface-name.ts'
+import { macToNumber } from '../net/mac-address.ts'
 import { PROTOCOL_NUMBER } from '../net/protocol.ts'
 import { TCP_FLAGS } from '../packet/packet.ts'
 import { ICMP_ERRORS, ICMPV6_ERRORS, PICKED_UP } from '../policy/meaning.ts'
@@ -94,13 +96,26 @@ export function refuseRules(host: HostSettings): readonly Rule[] {
   return [...rules, rule('meaning.refuse', 'no grant admits it', verdict('drop'))]
 }
 
-/** Bridged frames, which br_netfilter shows as arriving at and leaving by the bridge itself. */
-export function bridgedRules(bridges: readonly InterfaceName[]): readonly Rule[] {
+/**
+ * Bridged frames, which br_netfilter shows as arriving at and leaving by the bridge itself: those that were not sent
+ * to a MAC address of this host's own. What was is routed, and not left alone.
+ */
+export function bridgedRules(facts: HostFacts): readonly Rule[] {
+  const bridges = facts.interfaces.filter((candidate) => candidate.kind === 'bridge').map(({ name }) => name)
   if (bridges.length === 0) return []
-  const pairs = bridges.map((name) => [only(name), only(name)])
-  return [
-    rule('meaning.bridged', 'from port to port', isIn(['iifname', 'oifname'], pairs), verdict('accept')),
-  ]
+  const pairs = bridges.sort().map((name) => [only(name), only(name)])
+  const own = new Set(facts.interfaces.flatMap(({ mac }) => (mac === undefined ? [] : [macToNumber(mac)])))
+  const notOurs =
+    own.size === 0
+      ? []
+      : [
+          noneOf(
+            'ether daddr',
+            [...own].sort((a, b) => a - b),
+          ),
+        ]
+  const through = isIn(['iifname', 'oifname'], pairs)
+  return [rule('meaning.bridged', 'from port to port', through, ...notOurs, verdict('accept'))]
 }
 
 /** A forwarded TCP connection whose first packet seen is no first SYN must not leave to a judged interface. */

@@ -29,6 +29,8 @@ export interface Packet {
   readonly oif?: InterfaceName
   /** The sender's MAC address. Absent where the arriving interface is not Ethernet (lo, tun, WireGuard, PPP), and at output. */
   readonly mac?: MacAddress
+  /** The MAC address that its frame is sent to; absent where `mac` is. */
+  readonly macDestination?: MacAddress
   readonly family: Family
   readonly source: IpAddress
   readonly destination: IpAddress

@@ -192,12 +192,16 @@ function grantReachesBeyond(grant: Grant, packet: Packet): boolean {
   return reaches(grant.to, dialled)
 }
 
-/** A frame that a bridge carries from port to port shows the bridge as both interfaces (br_netfilter). */
+/**
+ * A frame that a bridge carries from port to port shows the bridge as both interfaces (br_netfilter). So does a packet
+ * that this host routes from a bridge back out of it; but that one's frame was sent to this host.
+ */
 function isBridged(facts: HostFacts, packet: Packet): boolean {
-  return (
-    packet.iif === packet.oif &&
-    facts.interfaces.some((candidate) => candidate.name === packet.iif && candidate.kind === 'bridge')
-  )
+  const { iif, oif, macDestination } = packet
+  const bridge = facts.interfaces.find((candidate) => candidate.name === iif && candidate.kind === 'bridge')
+  if (bridge === undefined || iif !== oif) return false
+  const own = facts.interfaces.flatMap(({ mac }) => mac ?? [])
+  return own.length === 0 || (macDestination !== undefined && !own.includes(macDestination))
 }
 
 function isPickedUp(packet: Packet): boolean {

@@ -9,6 +9,7 @@ export const FIELDS = {
   'meta l4proto': { type: 'inet_proto' },
   'meta time': { type: 'time' },
   'ether saddr': { type: 'ether_addr' },
+  'ether daddr': { type: 'ether_addr' },
   'ip saddr': { type: 'ipv4_addr' },
   'ip daddr': { type: 'ipv4_addr' },
   'ip6 saddr': { type: 'ipv6_addr' },

@@ -84,6 +84,8 @@ interface Circumstances {
   readonly dnatFrom?: number
   readonly forwardTo?: InterfaceName
   readonly leaves: boolean
+  /** Its frame was sent to this host, also where it leaves by the bridge that it came by. */
+  readonly routed: boolean
   readonly flags?: number
   readonly sourcePort?: number
   readonly hopLimit: number
@@ -98,7 +100,7 @@ function packetOf(text: string, options: PacketOptions): Packet {
   const { destination, asked, rest } = askedOf(words.slice(arrow + 1), sender, options.facts)
   const around = circumstances(rest, options.now)
   return {
-    ...places(sender, around),
+    ...places(sender, around, options.facts),
     family: familyOf(sender.source),
     source: sender.source,
     destination,
@@ -109,6 +111,9 @@ function packetOf(text: string, options: PacketOptions): Packet {
     time: around.time,
   }
 }
+
+/** A machine on the same link, which a bridged frame is sent to. */
+const NEXT_DOOR = must(parseMacAddress('00:00:5e:00:53:ff'))
 
 interface CaseSender {
   readonly name: InterfaceName
@@ -183,6 +188,7 @@ function circumstances(words: readonly string[], now: number): Circumstances {
     direction: 'original',
     mark: 0,
     leaves: false,
+    routed: false,
     hopLimit: 64,
     time: now,
   }
@@ -216,6 +222,9 @@ function circumstances(words: readonly string[], now: number): Circumstances {
         break
       case 'hop':
         around = { ...around, hopLimit: whole(take()) }
+        break
+      case 'routed':
+        around = { ...around, routed: true }
         break
       case 'leaves':
         around = { ...around, leaves: true }
@@ -254,10 +263,16 @@ function isFlag(word: string): word is keyof typeof TCP_FLAGS {
   return Object.hasOwn(TCP_FLAGS, word)
 }
 
-function places(sender: CaseSender, around: Circumstances): Pick<Packet, 'hook' | 'iif' | 'oif' | 'mac'> {
+function places(
+  sender: CaseSender,
+  around: Circumstances,
+  facts: HostFacts,
+): Pick<Packet, 'hook' | 'iif' | 'oif' | 'mac' | 'macDestination'> {
   const { name, mac } = sender
   if (around.leaves) return { hook: 'output', oif: name }
-  const arrives = { iif: name, ...(mac === undefined ? {} : { mac }) }
+  const own = facts.interfaces.find((candidate) => candidate.name === name)?.mac ?? NEXT_DOOR
+  const macDestination = around.forwardTo === name && !around.routed ? NEXT_DOOR : own
+  const arrives = { iif: name, ...(mac === undefined ? {} : { mac, macDestination }) }
   if (around.forwardTo === undefined) return { hook: 'input', ...arrives }
   return { hook: 'forward', oif: around.forwardTo, ...arrives }
 }

@@ -39,7 +39,7 @@ export function packetOf(
     hook: route.hook,
     iif,
     ...(route.hook === 'forward' ? { oif: route.bridged ? iif : routeOf(plan, route.destination) } : {}),
-    ...(frame ? { mac: route.mac } : {}),
+    ...(frame ? { mac: route.mac, macDestination: frameTo(route) } : {}),
     family: route.family,
     source: route.source,
     destination: route.destination,
@@ -130,6 +130,13 @@ function arrivalAt(arrives: PlannedInterface | 'lo', from: MacAddress, route: Ro
   const cable = arrives.kind === 'bridge' ? (arrives.ports[port] ?? arrives.name) : arrives.name
   const to = route.bridged ? BRIDGED_MAC : frameDestination(route.destination, arrives.mac)
   return { kind: 'frame', cable, from, to }
+}
+
+/** The MAC address that the route's frame is sent to; its interface is Ethernet. */
+function frameTo(route: Route): MacAddress {
+  if (route.bridged) return BRIDGED_MAC
+  const own = route.arrives === 'lo' ? undefined : route.arrives.mac
+  return own === undefined ? BRIDGED_MAC : frameDestination(route.destination, own)
 }
 
 /** RFC 1112 section 6.4, RFC 2464 section 7. */
