@@ -40,6 +40,7 @@ const COLUMNS = {
   nft: '`nft -f` of the sets',
 } as const
 type Column = keyof typeof COLUMNS
+type Costs = Readonly<Record<Column, Cost>>
 const columns = Object.keys(COLUMNS) as readonly Column[]
 
 say(machine())
@@ -80,9 +81,9 @@ function sizeTables(mix: Mix): void {
   const measured = plan.sizes.map((size) => {
     const runs = Array.from(
       { length: size < LARGE ? plan.runs : 1 },
-      () => stage('sizes', mix, size, 'time') as Readonly<Record<Column, Cost>>,
+      () => stage('sizes', mix, size, 'time') as Costs,
     )
-    return { size, runs, memory: stage('sizes', mix, size, 'memory') as Readonly<Record<Column, Cost>> }
+    return { size, runs, memory: stage('sizes', mix, size, 'memory') as Costs }
   })
   const table = (title: string, cell: (row: (typeof measured)[number], column: Column) => string): void => {
     say(title, '')

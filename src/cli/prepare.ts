@@ -4,7 +4,8 @@ import { printable } from '../base/terminal.ts'
 import { ADMIT_TABLE, compile } from '../compile/compile.ts'
 import { targetWords } from '../compile/grant-rules.ts'
 import type { KernelError } from '../kernel/kernel.ts'
-import { keepFirstApplied } from '../ruleset/first-applied.ts'
+import { formatInstant } from '../policy/instant.ts'
+import { firstAppliedAfter, keepFirstApplied } from '../ruleset/first-applied.ts'
 import type { Table } from '../ruleset/ruleset.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -25,12 +26,24 @@ export interface Prepared {
 export async function prepare(context: Context, command: string): Promise<Prepared | NotLoaded> {
   const loaded = await loadPolicy(context, command, { host: true })
   if (loaded.kind === 'failed') return loaded
+  if (loaded.facts.interfaces.length === 0) {
+    // lo at least is everywhere. What is unknown here would be taken for absent: bridges whose frames must pass.
+    const message = "this host's interfaces could not be read"
+    return { kind: 'failed', exit: systemRefused(context, command, { kind: 'unavailable', message }) }
+  }
   const observed = await context.system.kernel.observe(ADMIT_TABLE)
   if (!observed.ok) return { kind: 'failed', exit: systemRefused(context, command, observed.error) }
   const stored = await context.system.readStoredRules(context.statePath)
   const known = observed.value ?? (stored.ok ? stored.value : undefined)
   const now = context.system.now()
   const wanted = keepFirstApplied(compile(loaded.policy, loaded.facts, { now: Math.floor(now) }), known)
+  const ahead = firstAppliedAfter(wanted, now)
+  if (ahead !== undefined) {
+    context.output.warn(
+      `warning: by this clock, a device with \`until\` was first applied in the future: it is refused until ${formatInstant(ahead)}.\n` +
+        'Where the clock was wrong then, change its `until` by a second; where it is wrong now, set it.',
+    )
+  }
   const { failures } = runPolicyTests(loaded.policy, loaded.facts, wanted, now)
   if (failures.length > 0) return { kind: 'failed', exit: testsFailed(context, command, failures) }
   return { kind: 'prepared', loaded, observed: observed.value, wanted }

@@ -28,6 +28,8 @@ export interface System {
   ): Promise<Result<void, FileProblem>>
   /** The rules last applied, from the state folder; undefined where there are none. */
   readStoredRules(state: string): Promise<Result<Table | undefined, FileProblem>>
+  /** Makes the state folder, or says why rules could not be stored in it: asked before anything is changed. */
+  prepareState(state: string): Promise<Result<void, FileProblem>>
   storeRules(state: string, table: Table): Promise<Result<void, FileProblem>>
   /** Who sits at the other end: the SSH connection that this process descends from. */
   caller(facts: HostFacts): Promise<HostFacts['sshConnections'][number] | undefined>

@@ -31,7 +31,12 @@ export function readRecords(text: string, source: string): Reading<readonly Json
 
 function parseArray(text: string): readonly JsonRecord[] | undefined {
   try {
-    const parsed: unknown = JSON.parse(text)
+    // ip escapes quotes, newlines and tabs, and prints other control characters as they are: one in an interface's
+    // alias must not make every interface unknown.
+    const escaped = text.replace(/[\u0000-\u0008\u000b\u000e-\u001f]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    })
+    const parsed: unknown = JSON.parse(escaped)
     return Array.isArray(parsed) ? parsed.filter(isRecord) : undefined
   } catch {
     return undefined

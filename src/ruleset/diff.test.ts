@@ -115,6 +115,8 @@ describe('the difference of two tables', () => {
       'flush-chain input',
       'delete-chain input',
       'add-chain input',
+      // Empty or not, should somebody have made it meanwhile.
+      'flush-chain input',
       'add-rule input',
     ])
   })

@@ -114,9 +114,13 @@ function chainChanges(before: readonly Chain[], wanted: readonly Chain[], refill
         ? { kind: 'add-chain', chain: chain.name }
         : { kind: 'add-chain', chain: chain.name, base: chain.base },
     ),
-    rules: changed.flatMap((chain) =>
-      chain.rules.map((rule): Operation => ({ kind: 'add-rule', chain: chain.name, rule })),
-    ),
+    rules: changed.flatMap((chain): readonly Operation[] => [
+      // Somebody may have made and filled it since it was looked for: an apply at the same time, for instance.
+      ...(kept.has(chain.name) && old.has(chain.name)
+        ? []
+        : [{ kind: 'flush-chain', chain: chain.name } as const]),
+      ...chain.rules.map((rule): Operation => ({ kind: 'add-rule', chain: chain.name, rule })),
+    ]),
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FULL_TABLE, TABLE, one, range, set } from '../../tests/support/tables.ts'
-import { keepFirstApplied } from './first-applied.ts'
+import { firstAppliedAfter, keepFirstApplied } from './first-applied.ts'
 import { sameTable } from './normalise.ts'
 import type { NamedSet, Table } from './ruleset.ts'
 
@@ -38,6 +38,12 @@ describe('when an element was first applied', () => {
     assert.deepEqual(keepFirstApplied(wanted, undefined), wanted)
     assert.deepEqual(keepFirstApplied(wanted, { ...TABLE, sets: [], chains: [] }), wanted)
     assert.deepEqual(keepFirstApplied(wanted, other), wanted)
+  })
+
+  it('is told where it lies ahead of the clock', () => {
+    const table = guests([one(1), range(100, 900)], [one(2), range(200, 900)])
+    assert.equal(firstAppliedAfter(table, 200.5), undefined)
+    assert.equal(firstAppliedAfter(table, 199), 200)
   })
 
   it('changes nothing else of a table, and nothing that counts', () => {

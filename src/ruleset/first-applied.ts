@@ -12,6 +12,18 @@ export function keepFirstApplied(wanted: Table, known: Table | undefined): Table
   return { ...wanted, sets: wanted.sets.map((set) => keepInSet(set, sets.get(set.name))) }
 }
 
+/**
+ * The moment (seconds) before which some element with `meta time` refuses, because the clock said so when it was first
+ * applied; undefined where none is in the future. The policy itself knows of no such moment.
+ */
+export function firstAppliedAfter(table: Table, now: number): number | undefined {
+  const ahead = table.sets.flatMap(({ fields, elements }) => {
+    const at = fields.indexOf('meta time')
+    return at < 0 ? [] : elements.map((element) => Number(element[at]?.low ?? 0)).filter((low) => low > now)
+  })
+  return ahead.length === 0 ? undefined : Math.max(...ahead)
+}
+
 function keepInSet(set: NamedSet, known: NamedSet | undefined): NamedSet {
   const timed = set.fields.includes('meta time')
   if (!timed || known === undefined || known.fields.join() !== set.fields.join()) return set

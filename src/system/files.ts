@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { chmod, lstat, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
@@ -96,20 +96,48 @@ export async function writeTextFile(
  */
 export async function makePrivateFolder(path: string): Promise<Result<void, FileError>> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 })
-    const found = await lstat(path)
-    if (found.isSymbolicLink()) return fail(symlink(path))
+    const made = await makeFolders(path, 0o700)
     if (made !== undefined) {
       await chmod(path, 0o700)
       await syncFolder(dirname(made))
       return ok(undefined)
     }
+    return await checkPrivateFolder(path)
+  } catch (error) {
+    return fail(fileError('make the folder', path, error))
+  }
+}
+
+/** Can only root or this user have put there what is in this folder? Asked before what is in it is believed, too. */
+export async function checkPrivateFolder(path: string): Promise<Result<void, FileError>> {
+  try {
+    const found = await lstat(path)
+    if (found.isSymbolicLink()) return fail(symlink(path))
     const strange = found.uid !== 0 && found.uid !== process.geteuid?.()
     if ((found.mode & 0o022) === 0 && !strange) return ok(undefined)
     const who = strange ? `it belongs to user ${found.uid}` : 'others may write in it'
     return fail({ kind: 'not-private', message: `the folder ${printable(path)} is not private: ${who}` })
   } catch (error) {
-    return fail(fileError('make the folder', path, error))
+    return fail(fileError('look at', path, error))
+  }
+}
+
+/**
+ * Makes a folder and those above it; the first one made, or undefined where it was there. Node's own `recursive` never
+ * ends where a folder can be made nowhere (in /proc, or in a current folder that was removed).
+ */
+export async function makeFolders(path: string, mode: number): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode })
+    return path
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return undefined
+    const above = dirname(path)
+    if (code !== 'ENOENT' || above === path) throw error
+    const first = await makeFolders(above, mode)
+    await mkdir(path, { mode })
+    return first ?? path
   }
 }
 

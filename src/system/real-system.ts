@@ -1,4 +1,4 @@
-import { access, mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
@@ -7,7 +7,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import { parseSystemServices } from '../policy/system-services.ts'
 import { findCaller } from './caller.ts'
 import { runCommand } from './command.ts'
-import { readTextFile, writeTextFile } from './files.ts'
+import { makeFolders, makePrivateFolder, readTextFile, writeTextFile } from './files.ts'
 import { readHostFacts } from './host-reader.ts'
 
 const SYSTEM_SERVICES = '/etc/services'
@@ -30,6 +30,7 @@ export function realSystem(): System {
     readFile: (path) => (path === '-' ? readStandardInput() : readTextFile(path)),
     writeFile,
     readStoredRules: async (state) => (await import('./stored-rules.ts')).readStoredRules(state),
+    prepareState: makePrivateFolder,
     storeRules: async (state, table) => (await import('./stored-rules.ts')).storeRules(state, table),
     caller: (facts) => findCaller(facts.sshConnections, process.env['SSH_CONNECTION']),
     lab: async ({ policy, facts, rules, expected, progress }) => {
@@ -64,7 +65,7 @@ async function writeFile(
     return fail({ kind: 'exists', message: `${path} is there already` })
   }
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+    await makeFolders(dirname(path), 0o755)
   } catch {
     // The write below says what is wrong with the folder.
   }

@@ -5,7 +5,7 @@ import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import type { FileProblem } from '../cli/system.ts'
 import type { Table } from '../ruleset/ruleset.ts'
-import { makePrivateFolder, readTextFile, writeTextFile } from './files.ts'
+import { checkPrivateFolder, makePrivateFolder, readTextFile, writeTextFile } from './files.ts'
 
 /** The rules last applied, as nft text that also loads without admit: `nft -f rules.nft`. */
 const STORED_RULES = 'rules.nft'
@@ -19,6 +19,9 @@ export async function readStoredRules(folder: string): Promise<Result<Table | un
   const path = join(folder, STORED_RULES)
   const file = await readTextFile(path, { follow: false })
   if (!file.ok) return file.error.kind === 'missing' ? ok(undefined) : file
+  // Its checksum is no secret: whoever may write in the folder can write rules that let them in.
+  const own = await checkPrivateFolder(folder)
+  if (!own.ok) return own
   const table = readStored(file.value, path, sha256)
   return table.ok ? table : fail({ kind: 'damaged', message: table.error.message })
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, test } from 'node:test'
@@ -77,6 +77,20 @@ describe('somebody else in the table of admit', () => {
     assert.match(refused.stderr, /stop --open/)
     succeeds('stop --open')
     succeeds('apply')
+  })
+
+  test('a state folder that others may write in is not believed, and nothing is changed before that is found', () => {
+    chmodSync(join(folder, 'state'), 0o777)
+    try {
+      assert.equal(admit('start').status, 4)
+      succeeds('stop --open')
+      assert.equal(admit('apply').status, 4)
+      assert.equal(admit('status').status, 1)
+      assert.equal(admit('apply --state /proc/none/state').status, 4)
+      assert.equal(run('nft', ['list', 'ruleset']), '')
+    } finally {
+      chmodSync(join(folder, 'state'), 0o700)
+    }
   })
 
   test('chains in another order are no change', () => {

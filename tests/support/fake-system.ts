@@ -71,6 +71,12 @@ export function fakeSystem(machine: FakeMachine): System {
       )
     },
     readStoredRules: (state) => Promise.resolve(readStoredIn(machine, `${state}/rules.nft`)),
+    prepareState: (state) =>
+      Promise.resolve(
+        machine.files.has(state)
+          ? fail({ kind: 'missing', message: `${state} is no folder` })
+          : ok(undefined),
+      ),
     storeRules: (state, table) => Promise.resolve(write(`${state}/rules.nft`, renderStored(table, sha256))),
     caller: () => Promise.resolve(machine.caller),
     lab: (request) => Promise.resolve(machine.lab(request)),

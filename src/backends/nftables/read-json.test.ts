@@ -166,6 +166,24 @@ describe('reading nft’s JSON', () => {
     }
   })
 
+  it('answers to objects where names should be', () => {
+    // Such an object has no text at all: String() of it throws.
+    const odd = { toString: '' }
+    const place = { family: 'inet', table: 't' }
+    const expr = [
+      { match: { op: '==', left: { payload: { protocol: odd, field: odd } }, right: 1 } },
+      { match: { op: '==', left: { ct: { key: 'state', dir: odd } }, right: 1 } },
+      { reject: { type: 'icmpx', expr: odd } },
+    ]
+    for (const object of [
+      { rule: { ...place, chain: odd, expr } },
+      { rule: { ...place, chain: 'c', expr } },
+      { map: { ...place, name: odd } },
+      { set: { ...place, name: 's', type: [odd] } },
+    ])
+      assert.ok(readJson({ nftables: [TABLE, CHAIN, object] }).ok)
+  })
+
   it('answers to any JSON', () => {
     const property = fc.property(
       fc.array(

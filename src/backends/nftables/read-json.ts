@@ -104,9 +104,9 @@ function readObject(object: unknown, drafts: Map<string, TableDraft>, unread: Un
   const understood =
     (kind === 'set' && readSet(body, draft, unread)) ||
     (kind === 'chain' && readChain(body, draft)) ||
-    (kind === 'rule' && draft.chains.get(String(body['chain']))?.rules.push(body) !== undefined)
+    (kind === 'rule' && draft.chains.get(textOf(body, 'chain') ?? '')?.rules.push(body) !== undefined)
   if (understood) return
-  if (kind === 'set' || kind === 'map') draft.lost.add(String(body['name']))
+  if (kind === 'set' || kind === 'map') draft.lost.add(textOf(body, 'name') ?? '')
   const weight = kind !== undefined && NAMED_OBJECTS.has(kind) ? 'object' : 'decides'
   unread.push(unreadItem(`${family} ${name}`, object, weight))
 }
@@ -218,7 +218,9 @@ function readDefinition(
     return { types: fields.map((field) => FIELDS[field].type), fields }
   }
   const names = arrayOf(type) ?? [type]
-  const types = names.map((name) => FIELD_OF_TYPE.get(String(name))).filter((known) => known !== undefined)
+  const types = names
+    .map((name) => (typeof name === 'string' ? FIELD_OF_TYPE.get(name) : undefined))
+    .filter((known) => known !== undefined)
   if (types.length !== names.length || types.length === 0) return undefined
   return { types: types.map((field) => FIELDS[field].type), fields: undefined }
 }

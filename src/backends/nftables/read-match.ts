@@ -1,7 +1,7 @@
 import type { BitFieldName, FieldName, FieldType } from '../../ruleset/fields.ts'
 import { BIT_FIELDS, FIELDS } from '../../ruleset/fields.ts'
 import type { BitsMatch, Element, Interval, Match, SetName } from '../../ruleset/ruleset.ts'
-import { arrayOf, isRecord, only } from './json-shape.ts'
+import { arrayOf, isRecord, only, textOf } from './json-shape.ts'
 import { fullMask } from './render-rule.ts'
 import { prefixInterval, readScalar } from './scalar.ts'
 
@@ -112,12 +112,12 @@ function expressionName(expression: unknown): string | undefined {
   }
   const ct = only(expression, 'ct')
   if (isRecord(ct) && typeof ct['key'] === 'string') {
-    return 'dir' in ct ? `ct ${String(ct['dir'])} ${ct['key']}` : `ct ${ct['key']}`
+    return 'dir' in ct ? `ct ${textOf(ct, 'dir')} ${ct['key']}` : `ct ${ct['key']}`
   }
   const payload = only(expression, 'payload')
   // `tunnel` payloads (`vxlan ip saddr`) name the same fields of another packet.
   if (isRecord(payload) && !('tunnel' in payload))
-    return `${String(payload['protocol'])} ${String(payload['field'])}`
+    return `${textOf(payload, 'protocol')} ${textOf(payload, 'field')}`
   return undefined
 }
 

@@ -115,13 +115,14 @@ function readJump(kind: 'jump' | 'goto', body: unknown): Statement | undefined {
 
 /** Any refusal is one; where the answer to the sender has no model, the nearest stands for it and it is reported. */
 function readReject(body: unknown, report: Report): Verdict {
-  const { type, expr } = isRecord(body) ? body : {}
+  const { type, expr: code } = isRecord(body) ? body : {}
+  const expr = typeof code === 'number' ? String(code) : typeof code === 'string' ? code : ''
   if (type === 'tcp reset') return { kind: 'reject', answer: 'tcp reset' }
   if (type === undefined) return { kind: 'reject', answer: 'port-unreachable' }
-  const exact = type === 'icmpx' ? ICMPX.get(String(expr)) : undefined
+  const exact = type === 'icmpx' ? ICMPX.get(expr) : undefined
   if (exact !== undefined) return { kind: 'reject', answer: exact }
   report({ reject: body }, 'detail')
-  return { kind: 'reject', answer: NEAREST.get(String(expr)) ?? 'port-unreachable' }
+  return { kind: 'reject', answer: NEAREST.get(expr) ?? 'port-unreachable' }
 }
 
 /** By name, and by number as `nft -n` lists them (NFT_REJECT_ICMPX_*). */

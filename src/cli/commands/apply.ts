@@ -19,6 +19,14 @@ export interface ApplyOptions {
 export async function apply(context: Context, options: ApplyOptions): Promise<ExitCode> {
   const prepared = await prepare(context, 'apply')
   if (prepared.kind === 'failed') return prepared.exit
+  const ready = await context.system.prepareState(context.statePath)
+  if (!ready.ok) {
+    context.output.warn(
+      `admit: the rules could not be stored for \`admit start\`: ${printable(ready.error.message)}\nNothing was changed.`,
+    )
+    context.output.document('apply', { result: 'no-state', message: ready.error.message })
+    return EXIT.system
+  }
   const changes = plannedChanges(prepared)
   printChanges(context, changes, prepared.loaded.policy)
   const outcome = await applyTable(context.system.kernel, prepared.observed, prepared.wanted)
