@@ -88,7 +88,11 @@ function setSysctls(plan: LabPlan, host: Agent, wire: Agent, machines: ReadonlyM
   wire.sysctl('net/bridge/bridge-nf-call-ip6tables', '0')
   for (const machine of plan.machines) {
     const agent = machines.get(machine.id)
-    if (machine.forwards && agent !== undefined) forwarding(agent, true, true)
+    if (!machine.forwards || agent === undefined) continue
+    forwarding(agent, true, true)
+    // A router without a link-local address cannot ask for a neighbour on behalf of what it forwards: Linux then has no
+    // source for the question (ndisc_send_ns in net/ipv6/ndisc.c) and the packet is lost.
+    agent.sysctl('net/ipv6/conf/default/addr_gen_mode', '0')
   }
 }
 

@@ -65,7 +65,8 @@ function isOfTheLanguage(change: Change): boolean {
 }
 
 function lineOf(change: Change, policy: Policy): number | undefined {
-  if (change.origin === undefined) return undefined
+  // What goes comes from a policy of before, whose lines nobody knows any more.
+  if (change.origin === undefined || change.sign === 'removed') return undefined
   const places = [
     ...policy.grants.map((grant) => grant.place),
     ...policy.devices.map((device) => device.place),
