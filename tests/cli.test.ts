@@ -171,24 +171,44 @@ describe('explain', () => {
     assert.match(ran.out, /\n {2}refused {2}it is office, and no grant lets that reach it/)
   })
 
-  test('only where --on says; an interface that is not judged is no answer', async () => {
+  test('only where --on says; what is not judged is admitted, and it says why', async () => {
     const machine = machineWith(POLICY)
     const on = (name: string) =>
       runAdmit(machine, ['explain', '--from', 'office', '--to', 'ssh', '--on', name])
     assert.equal((await on('wg0')).exit, EXIT.done)
-    assert.equal((await on('lo')).exit, EXIT.usage)
+    const lo = await on('lo')
+    assert.equal(lo.exit, EXIT.done)
+    assert.match(lo.out, /lo is never judged/)
     assert.equal((await on('eth9')).exit, EXIT.usage)
   })
 
-  test('of another host every interface is possible, but not lo and not what is unguarded', async () => {
+  test('of another host every interface is possible', async () => {
     const machine = machineWith(`${POLICY}host: { unguarded: docker0 }\n`)
     const on = async (name: string) =>
       (await runAdmit(machine, ['explain', '--no-host', '--from', 'office', '--to', 'ssh', '--on', name]))
         .exit
     assert.deepEqual(
       [await on('ens3'), await on('lo'), await on('docker0'), await on('no such')],
-      [EXIT.done, EXIT.usage, EXIT.usage, EXIT.usage],
+      [EXIT.done, EXIT.done, EXIT.done, EXIT.usage],
     )
+  })
+
+  test('a group: all its devices; anyone: a stranger may be one', async () => {
+    const machine = machineWith(`${POLICY}groups: { us: [laptop, office] }\n`)
+    const from = async (who: string) =>
+      (await runAdmit(machine, ['explain', '--from', who, '--to', 'ssh', '--on', 'eth0'])).out
+    assert.match(await from('us'), /^admitted: us to ssh/)
+    assert.match(await from('anyone'), /^refused: anyone to ssh/)
+  })
+
+  test('with every interface unguarded: everybody, and why', async () => {
+    const machine = machineWith(
+      'admit: 1\nsafety: { admins: 0 }\nhost: { unguarded: [eth0, wg0, br0, bond0] }\n',
+    )
+    const ran = await runAdmit(machine, ['explain', '--from', 'stranger', '--to', 'ssh'])
+    assert.equal(ran.exit, EXIT.done)
+    assert.match(ran.out, /is unguarded/)
+    assert.match(ran.err, /nothing-judged/)
   })
 
   test('a MAC where none can be seen: refused', async () => {

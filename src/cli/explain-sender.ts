@@ -15,7 +15,7 @@ export interface AskedSender {
   readonly senders: readonly Sender[]
 }
 
-/** Reads `--from`: a device's name, `stranger`, a MAC address, or an address. */
+/** Reads `--from`: a device's or group's name, `stranger` (or `anyone`, who may be one), a MAC address, or an address. */
 export function askedSender(
   word: string,
   policy: Policy,
@@ -23,10 +23,18 @@ export function askedSender(
 ): Result<AskedSender, string> {
   const device = policy.devices.find((candidate) => candidate.name === word)
   if (device !== undefined) return ok({ words: device.name, senders: deviceSenders(policy, device, on) })
-  if (word === 'stranger') return ok({ words: 'a stranger', senders: strangerSenders(policy, on) })
+  if (word === 'stranger' || word === 'anyone') {
+    return ok({ words: word === 'anyone' ? 'anyone' : 'a stranger', senders: strangerSenders(policy, on) })
+  }
+  const group = policy.groups.find((candidate) => candidate.name === word)
+  if (group !== undefined) {
+    const members = policy.devices.filter((candidate) => group.members.includes(candidate.name))
+    return ok({ words: group.name, senders: members.flatMap((member) => deviceSenders(policy, member, on)) })
+  }
   const identity = identityOf(word)
   if (identity.ok) return ok({ words: word, senders: identitySenders(policy, identity.value, on) })
-  const near = nearest(word, [...policy.devices.map((candidate) => candidate.name), 'stranger'])
+  const named = [...policy.devices, ...policy.groups].map((candidate) => candidate.name)
+  const near = nearest(word, [...named, 'stranger'])
   const hint = near === undefined ? '' : ` Did you mean ${near}?`
   return fail(`--from ${printable(word)}: ${identity.error}.${hint}`)
 }
@@ -42,5 +50,5 @@ function identityOf(word: string): Result<Identity, string> {
   const cidr = parseCidr(word)
   if (cidr.ok) return ok({ kind: 'address', cidr: cidr.value, place })
   const looksLikeAddress = /^[0-9a-f:.]+(\/\d+)?$/i.test(word) && /[:.]/.test(word)
-  return fail(looksLikeAddress ? cidr.error : 'no device of the policy, no MAC address, no address')
+  return fail(looksLikeAddress ? cidr.error : 'no device or group of the policy, no MAC address, no address')
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { evaluate } from '../analysis/evaluate.ts'
+import type { NetworkInterface } from '../host/host-facts.ts'
 import { UNKNOWN_HOST } from '../host/host-facts.ts'
 import { judge } from '../policy/meaning.ts'
 import type { Chain } from '../ruleset/ruleset.ts'
@@ -125,13 +126,22 @@ describe('the compiled rules', () => {
     assert.equal(many(200), many(1))
   })
 
-  test('know nothing of the host but its bridges', () => {
+  test('know nothing of the host but its bridges and its own MAC addresses', () => {
     const policy = policyOf('admit: 1\nsafety: { admins: 0 }\n', NOW)
-    const bridges = SAMPLE_HOST.interfaces.filter((entry) => entry.kind === 'bridge')
+    const interfaces = SAMPLE_HOST.interfaces.map(
+      ({ name, kind, mac }): NetworkInterface => ({
+        name,
+        kind: kind === 'bridge' ? kind : 'other',
+        ethernet: false,
+        addresses: [],
+        up: false,
+        ...(mac === undefined ? {} : { mac }),
+      }),
+    )
     const options = { now: NOW }
     assert.deepEqual(
       compile(policy, SAMPLE_HOST, options),
-      compile(policy, { ...UNKNOWN_HOST, interfaces: bridges }, options),
+      compile(policy, { ...UNKNOWN_HOST, interfaces }, options),
     )
   })
 })

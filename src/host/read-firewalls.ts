@@ -102,7 +102,11 @@ export function findOtherFirewalls(
   }
   for (const one of others.filter((chain) => !explained(chain, others))) {
     const where = `${one.family} ${one.table}`
-    const name = one.legacy ? 'iptables-legacy' : isIptables(one) ? 'iptables-nft' : `nft table ${where}`
+    const name = one.legacy
+      ? 'iptables-legacy'
+      : isIptables(one, others)
+        ? 'iptables-nft'
+        : `nft table ${where}`
     if (!found.has(name)) found.set(name, `chain ${one.chain} in table ${where}`)
   }
   return [...found].map(([name, evidence]) => ({ name, evidence }))
@@ -135,12 +139,12 @@ function traced(one: ChainName): boolean {
   )
 }
 
-function isIptables(one: ChainName): boolean {
-  // Family inet is nftables' own; iptables-nft writes ip and ip6 only, and its base chains are in capitals.
-  const family = one.family === 'ip' || one.family === 'ip6'
+/** Family inet is nftables' own; iptables-nft writes ip and ip6 only, and its base chains are in capitals. */
+function isIptables(one: ChainName, all: readonly ChainName[]): boolean {
+  const sameTable = all.filter(({ family, table }) => family === one.family && table === one.table)
   return (
-    family &&
+    (one.family === 'ip' || one.family === 'ip6') &&
     IPTABLES_TABLES.has(one.table) &&
-    !/^(prerouting|input|forward|output|postrouting)$/.test(one.chain)
+    sameTable.some(({ chain }) => /^(PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING)$/.test(chain))
   )
 }

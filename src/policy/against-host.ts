@@ -4,6 +4,7 @@ import { nearest } from '../base/suggest.ts'
 import { adminStandings, mayCountAsAdmin } from './admins.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import type { Device, Placed, Policy } from './policy.ts'
+import { judgedInterfaces } from './specimen.ts'
 
 /**
  * What this policy says about a host that is not so, or that would not do what is meant. The facts must be read from
@@ -12,11 +13,27 @@ import type { Device, Placed, Policy } from './policy.ts'
 export function checkAgainstHost(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
   const diagnostics = [
     ...checkInterfaces(policy, facts),
+    ...checkJudged(policy, facts),
     ...checkMacs(policy, facts),
     ...checkEthernet(policy, facts),
     ...checkAdmins(policy, facts),
   ]
   return diagnostics.toSorted((a, b) => a.place.start - b.place.start)
+}
+
+/** With every interface unguarded the policy keeps nobody out. */
+function checkJudged(policy: Policy, facts: HostFacts): readonly Diagnostic[] {
+  const unguarded = policy.host.unguarded[0]
+  if (unguarded === undefined || judgedInterfaces(policy, facts).length > 0) return []
+  return [
+    {
+      code: 'nothing-judged',
+      severity: 'warning',
+      place: unguarded.place,
+      message: 'no interface of this host is judged: everybody gets in',
+      fix: 'take out of unguarded: the interfaces by which strangers could come',
+    },
+  ]
 }
 
 function checkInterfaces(policy: Policy, facts: HostFacts): readonly Diagnostic[] {

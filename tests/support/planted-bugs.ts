@@ -47,10 +47,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     has(rule, 'host.unguarded') ? [changeFields(rule, 'iifname', 'oifname')] : [rule],
   ),
   rules('lo is judged', (rule) => (has(rule, 'meaning.lo') ? [] : [rule])),
-  rules('all that comes in by a bridge counts as bridged', (rule) => [
-    changeMatches(rule, (match) =>
-      isField(match, 'iifname') && match.fields.length === 2 ? projected(match, 0) : match,
-    ),
+  rules('all that comes in by a bridge counts as bridged, whatever its frame was sent to', (rule) => [
+    changeMatches(rule, (match) => {
+      if (match.kind !== 'field') return match
+      if (match.fields[0] === 'ether daddr') return undefined
+      return match.fields[0] === 'iifname' && match.fields.length === 2 ? projected(match, 0) : match
+    }),
   ]),
   without('the hop limit of neighbour discovery is not checked', 'meaning.network', (match) =>
     isField(match, 'ip6 hoplimit'),
@@ -176,10 +178,14 @@ function isBits(match: Match, field: string): match is Match & { kind: 'bits' } 
   return match.kind === 'bits' && match.field === field
 }
 
-function changeMatches(rule: Rule, change: (match: Match) => Match): Rule {
+/** A match for which `change` gives undefined is left out. */
+function changeMatches(rule: Rule, change: (match: Match) => Match | undefined): Rule {
   return {
     ...rule,
-    statements: rule.statements.map((statement) => (isMatch(statement) ? change(statement) : statement)),
+    statements: rule.statements.flatMap((statement): readonly Statement[] => {
+      const changed = isMatch(statement) ? change(statement) : statement
+      return changed === undefined ? [] : [changed]
+    }),
   }
 }
 

@@ -43,7 +43,10 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   if (loaded.kind === 'failed') return loaded.exit
   const arrivals = arrivalsFor(loaded, options.on)
   if (arrivals.length === 0) {
-    return wrongWord(context, `--on ${options.on}: no judged interface of this host has that name`)
+    return wrongWord(
+      context,
+      `--on ${options.on ?? '(any)'}: this host has no such interface, or only as part of another`,
+    )
   }
   const asked = askedSender(options.from, loaded.policy, arrivals)
   if (!asked.ok) return wrongWord(context, asked.error)
@@ -58,16 +61,15 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   return tell(context, asked.value.words, options.to, answers(loaded, packets, now))
 }
 
-function arrivalsFor(loaded: LoadedPolicy, on: string | undefined): readonly Arrival[] {
-  const judged = judgedInterfaces(loaded.policy, loaded.facts)
-  if (on === undefined) return judged
-  const known = judged.filter((arrival) => arrival.name === on)
+/** The judged interfaces, or the one asked for; where none is judged, all there are, so that the answer says why. */
+function arrivalsFor({ policy, facts }: LoadedPolicy, on: string | undefined): readonly Arrival[] {
+  const all = facts.interfaces.filter((candidate) => candidate.master === undefined)
+  const judged = judgedInterfaces(policy, facts)
+  if (on === undefined) return judged.length > 0 ? judged : all
+  if (facts.interfaces.length > 0) return all.filter((arrival) => arrival.name === on)
+  // With --no-host any name may be one of that host's.
   const name = parseInterfaceName(on)
-  // With --no-host any name may be one of that host's, but those that the policy does not judge.
-  const foreign = loaded.facts.interfaces.length === 0 && name.ok && on !== 'lo'
-  if (known.length > 0 || !foreign || loaded.policy.host.unguarded.some((entry) => entry.value === on))
-    return known
-  return [{ name: name.value, ethernet: true, addresses: [] }]
+  return name.ok ? [{ name: name.value, ethernet: on !== 'lo', addresses: [] }] : []
 }
 
 function answers(loaded: LoadedPolicy, packets: readonly Packet[], now: number): readonly Answer[] {

@@ -15,6 +15,13 @@ export const HOST_CODES = {
     wrong: 'grants:\n  - { from: anyone, to: ssh, on: eth1 }\n',
     right: 'grants:\n  - { from: anyone, to: ssh, on: br0 }\n',
   },
+  'nothing-judged': {
+    title: 'Every interface is unguarded',
+    means:
+      'What arrives on an unguarded interface is not judged. With all of them in that list, the policy keeps nobody out. A warning: only lo and the interfaces of containers belong there as a rule.',
+    wrong: 'host: { unguarded: [eth0, wg0, br0, bond0] }\n',
+    right: 'host: { unguarded: [br0] }\n',
+  },
   'own-mac': {
     title: 'The host’s own MAC address',
     means:
