@@ -42,7 +42,8 @@ Example:
   admit explain --from 203.0.113.7 --to ping
 
 It judges what is for this host itself, not what it forwards (grants with through): \`admit lab\` tries that.
-"depends" means that some of the packets asked about get in and some do not: by interface, family or port.
+"depends" means that some of the packets asked about get in and some do not: by interface, family, port, or member of
+a group.
 Exit codes: 0 admitted, 1 refused (or refused in part), 2 the question or the policy is wrong.`,
   },
   plan: {
