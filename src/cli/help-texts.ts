@@ -41,6 +41,9 @@ Example:
   admit explain --from stranger --to 443/tcp --on eth0
   admit explain --from 203.0.113.7 --to ping
 
+It judges what is for this host itself, not what it forwards (grants with through): \`admit lab\` tries that.
+"depends" means that some of the packets asked about get in and some do not: by interface, family, port, or member of
+a group.
 Exit codes: 0 admitted, 1 refused (or refused in part), 2 the question or the policy is wrong.`,
   },
   plan: {
@@ -78,7 +81,8 @@ Exit codes: 0 in force, 4 there are none stored, they are damaged, or the kernel
 Example:
   admit reload
 
-"A mistake? Do not panic": this goes back to the rules of the last apply, whatever was typed by hand since.
+This undoes what was typed at the rules by hand since the last apply. It does not undo an apply: apply stores its rules
+at once. After a wrong apply, correct the policy and apply again, or remove the rules with \`admit stop --open\`.
 Exit codes: as \`admit start\`.`,
   },
   stop: {

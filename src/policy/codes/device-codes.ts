@@ -19,9 +19,9 @@ export const DEVICE_CODES = {
   'mac-group': {
     title: 'A group address is no device',
     means:
-      'The lowest bit of the first pair says that a MAC address names a group of receivers. No frame ever comes from one: 11:22:33:44:55:66, which many guides show, is a spare key that opens nothing.',
+      'The lowest bit of the first pair says that a MAC address names a group of receivers. No frame ever comes from one: 11:22:33:44:55:66, which many guides show, is a spare key that opens nothing. Write what `ip link` shows on the device itself, after link/ether.',
     wrong: 'devices:\n  spare: { mac: 11:22:33:44:55:66 }\n',
-    right: 'devices:\n  spare: { mac: 12:22:33:44:55:66 }\n',
+    right: 'devices:\n  spare: { mac: 00:1b:44:11:3a:c2 }\n',
   },
   'mac-broadcast': {
     title: 'The broadcast address is no device',

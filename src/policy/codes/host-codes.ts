@@ -32,9 +32,9 @@ export const HOST_CODES = {
   'gateway-mac': {
     title: 'The MAC address of a gateway',
     means:
-      'A MAC address is seen one hop far: every packet that comes through a router carries the router’s. To list a gateway is to admit everyone behind it; on a VPS that is the whole Internet. If you mean that, say everyone-behind: gateway.',
+      'A MAC address is seen one hop far: every packet that comes through a router carries the router’s. To list a gateway is to admit everyone behind it; on a VPS that is the whole Internet. List the device by its address. If you do mean everyone, say everyone-behind: gateway beside the MAC address.',
     wrong: 'devices:\n  laptop: { mac: fe:00:00:00:01:01 }\n',
-    right: 'devices:\n  uplink: { mac: fe:00:00:00:01:01, everyone-behind: gateway }\n',
+    right: 'devices:\n  laptop: { address: 198.51.100.7 }\n',
   },
   'no-ethernet': {
     title: 'MAC addresses where none are seen',
