@@ -25,10 +25,15 @@ describe('who is asked about', () => {
     ['192.0.2.9', ['00:00:5e:00:53:01 192.0.2.9']],
     ['10.0.0.0/8', ['00:00:5e:00:53:01 10.0.0.1']],
     ['2001:db8:7::9', ['00:00:5e:00:53:01 2001:db8:7::9']],
-    ['latop', ['--from latop: no device or group of the policy, no MAC address, no address. Did you mean laptop?']],
+    [
+      'latop',
+      ['--from latop: no device or group of the policy, no MAC address, no address. Did you mean laptop?'],
+    ],
     [
       'strangr',
-      ['--from strangr: no device or group of the policy, no MAC address, no address. Did you mean stranger?'],
+      [
+        '--from strangr: no device or group of the policy, no MAC address, no address. Did you mean stranger?',
+      ],
     ],
     ['ff:ff:ff:ff:ff:ff', ["--from ff:ff:ff:ff:ff:ff: a broadcast MAC address is never a sender's."]],
     [

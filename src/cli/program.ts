@@ -169,7 +169,11 @@ function addPolicyCommands(add: Add): void {
     'explain',
     async (context, options) => (await import('./commands/explain.ts')).explain(context, options),
     (command) => {
-      command.requiredOption('--from <who>', 'a device or group, a MAC address, an address, or stranger', named)
+      command.requiredOption(
+        '--from <who>',
+        'a device or group, a MAC address, an address, or stranger',
+        named,
+      )
       command.requiredOption('--to <service>', 'a service, everything, or PORT/PROTO such as 22/tcp', named)
       command.option('--on <interface>', 'only packets that arrive there', named)
       hostOption(command)
