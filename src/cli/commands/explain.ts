@@ -42,10 +42,10 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   const loaded = await loadPolicy(context, 'explain', options)
   if (loaded.kind === 'failed') return loaded.exit
   const arrivals = arrivalsFor(loaded, options.on)
-  if (arrivals.length === 0) {
+  if (options.on !== undefined && arrivals.length === 0) {
     return wrongWord(
       context,
-      `--on ${options.on ?? '(any)'}: this host has no such interface, or only as part of another`,
+      `--on ${options.on}: this host has no such interface, or only as part of another`,
     )
   }
   const asked = askedSender(options.from, loaded.policy, arrivals)
