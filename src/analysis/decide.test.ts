@@ -2,14 +2,24 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { arbitraryPacket, withDoubts } from '../../tests/support/doubtful-table.ts'
-import { ACCEPT, DROP, INPUT_BASE, bits, is, one, rule, set, verdict, within } from '../../tests/support/tables.ts'
+import {
+  ACCEPT,
+  DROP,
+  INPUT_BASE,
+  bits,
+  is,
+  one,
+  rule,
+  set,
+  verdict,
+  within,
+} from '../../tests/support/tables.ts'
 import { interfaceNamed, ip, mac } from '../../tests/support/sample-host.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { BaseChain, Chain, OpaqueEffect, Rule, Ruleset, Statement, Table } from '../ruleset/ruleset.ts'
 import type { Decision } from './decide.ts'
 import { decide } from './decide.ts'
 import { evaluate } from './evaluate.ts'
-
 
 const SYN: Packet = {
   hook: 'input',
@@ -96,11 +106,17 @@ describe('a decision', () => {
     const other = table('other', chain('in', base('input', -10), rule('no', SSH, DROP)))
     assert.equal(told(ask(SYN, CLOSED, other)), 'refuse')
     assert.equal(refusedBy(ask(SYN, CLOSED, other)), 'no')
-    const maybe = table('other', chain('in', base('input', -10), rule('maybe', opaque('meta cgroup 7'), DROP)))
+    const maybe = table(
+      'other',
+      chain('in', base('input', -10), rule('maybe', opaque('meta cgroup 7'), DROP)),
+    )
     assert.deepEqual(told(ask(SYN, CLOSED, maybe)), ['meta cgroup 7'])
     assert.equal(refusedBy(ask(SYN, CLOSED, maybe)), 'maybe')
-    const limited = table('other', chain('in', base('input', -10), rule('few', LIMIT, ACCEPT), rule('no', DROP)))
-    assert.deepEqual(told(ask(SYN, CLOSED, limited)), ['limit'])
+    const limited = table(
+      'other',
+      chain('in', base('input', -10), rule('few', LIMIT, ACCEPT), rule('no', DROP)),
+    )
+    assert.deepEqual(told(ask(SYN, CLOSED, limited)), ['limit rate 3/minute'])
   })
 
   test('hangs on nothing that decides nothing', () => {
@@ -125,7 +141,7 @@ describe('a decision', () => {
       chain('in', base('input', -10), rule('a', LIMIT, verdict({ kind: 'jump', chain: 'b' }))),
       chain('b', undefined, rule('b', LIMIT, ACCEPT), rule('c', DROP)),
     )
-    assert.deepEqual(told(ask(SYN, twice)), ['limit', 'limit'])
+    assert.deepEqual(told(ask(SYN, twice)), ['limit rate 3/minute', 'limit rate 3/minute'])
   })
 
   test('many doubtful rules are no product of assumptions', () => {
@@ -155,8 +171,16 @@ describe('a decision', () => {
       name: 'nat',
       sets: [],
       chains: [
-        chain('PREROUTING', nat, rule('to', opaque('fib daddr type local'), verdict({ kind: 'jump', chain: 'D' }))),
-        chain('D', undefined, rule('dnat', is('tcp dport', port), opaque('dnat to 172.17.0.2', 'packet'), ACCEPT)),
+        chain(
+          'PREROUTING',
+          nat,
+          rule('to', opaque('fib daddr type local'), verdict({ kind: 'jump', chain: 'D' })),
+        ),
+        chain(
+          'D',
+          undefined,
+          rule('dnat', is('tcp dport', port), opaque('dnat to 172.17.0.2', 'packet'), ACCEPT),
+        ),
       ],
     })
     assert.equal(told(ask(SYN, CLOSED, docker(8080))), 'accept')
@@ -174,7 +198,9 @@ describe('a decision', () => {
     })
     assert.equal(told(ask(SYN, CLOSED, ingress())), 'accept')
     assert.equal(told(ask(SYN, CLOSED, ingress(rule('no', is('ip saddr', 1), DROP)))), 'accept')
-    assert.deepEqual(told(ask(SYN, CLOSED, ingress(rule('no', SSH, DROP)))), ['whether the packet comes by at ingress'])
+    assert.deepEqual(told(ask(SYN, CLOSED, ingress(rule('no', SSH, DROP)))), [
+      'whether the packet comes by at ingress',
+    ])
     const port = ingress(rule('no', is('iifname', 'port0'), DROP))
     assert.equal(ask(SYN, CLOSED, port).kind, 'hangs')
     const refusedAnyway = table('none', chain('in', base('input', 0, 'drop')))
@@ -182,13 +208,19 @@ describe('a decision', () => {
   })
 
   test('of a packet on a bridge is over family bridge, of another it is not', () => {
-    const bridge: Table = { family: 'bridge', name: 'b', sets: [], chains: [chain('i', base('input', 0, 'drop'))] }
+    const bridge: Table = {
+      family: 'bridge',
+      name: 'b',
+      sets: [],
+      chains: [chain('i', base('input', 0, 'drop'))],
+    }
     assert.equal(told(ask(SYN, CLOSED, bridge)), 'accept')
     assert.equal(decide({ tables: [CLOSED, bridge] }, SYN, { bridged: true }).kind, 'hangs')
   })
 
   test('hangs on a mark that others set, where a rule asks for it', () => {
-    const marks = (...rules: readonly Rule[]): Table => table('other', chain('in', base('input', -10), ...rules))
+    const marks = (...rules: readonly Rule[]): Table =>
+      table('other', chain('in', base('input', -10), ...rules))
     const set7 = rule('set', opaque('ct mark set 7', 'mark'))
     const asked = rule('asked', bits('ct mark', 0xffffffff, 'equal', 7), DROP)
     assert.equal(told(ask(SYN, CLOSED, marks(asked))), 'accept')
@@ -199,7 +231,10 @@ describe('a decision', () => {
   test('hangs on what may give a verdict of its own, and on a jump to a chain that was not read', () => {
     const vmap = table('other', chain('in', base('input', -10), rule('v', opaque('vmap', 'verdict'))))
     assert.deepEqual(told(ask(SYN, CLOSED, vmap)), ['vmap'])
-    const jump = table('other', chain('in', base('input', -10), rule('j', verdict({ kind: 'jump', chain: 'x' }))))
+    const jump = table(
+      'other',
+      chain('in', base('input', -10), rule('j', verdict({ kind: 'jump', chain: 'x' }))),
+    )
     assert.deepEqual(told(ask(SYN, CLOSED, jump)), ['the chain x could not be read'])
   })
 
@@ -221,7 +256,14 @@ describe('a decision', () => {
   test('sees sets', () => {
     const banned = set('banned', ['ip saddr'], false, [one(0xc0000207)])
     const jail: Table = {
-      ...table('f2b', chain('in', base('input', -1), rule('jail', { ...within(['ip saddr']), values: { kind: 'set', name: banned.name } }, DROP))),
+      ...table(
+        'f2b',
+        chain(
+          'in',
+          base('input', -1),
+          rule('jail', { ...within(['ip saddr']), values: { kind: 'set', name: banned.name } }, DROP),
+        ),
+      ),
       sets: [banned],
     }
     assert.equal(told(ask(SYN, CLOSED, jail)), 'refuse')

@@ -38,7 +38,9 @@ export function decide(ruleset: Ruleset, packet: Packet, options: JourneyOptions
     const through = runChain(run, stop.chain, states, 0)
     const { table, chain, base } = stop
     const step: Step = { table, chain: chain.name, verdict: { kind: base.policy } }
-    ;(base.policy === 'drop' ? run.refused : run.accepted).push(...through.map((state) => walked(state, step)))
+    ;(base.policy === 'drop' ? run.refused : run.accepted).push(
+      ...through.map((state) => walked(state, step)),
+    )
     if (stop.certain) {
       refused.push(...run.refused)
       states = merged(run.accepted)
@@ -130,8 +132,9 @@ function runRule(run: Run, chain: Chain, rule: Rule, index: number, entering: St
   const missed: State[] = []
   let state = entering
   for (const statement of rule.statements) {
-    if (statement.kind === 'verdict') return { missed, matched: { state, said: { verdict: statement.verdict } } }
-    const text = statement.kind === 'opaque' ? statement.text : statement.kind
+    if (statement.kind === 'verdict')
+      return { missed, matched: { state, said: { verdict: statement.verdict } } }
+    const text = textOf(statement)
     const unknown: Unknown = { table: run.stop.table, chain: chain.name, rule, index, text }
     const answer = ask(run, state, statement, unknown)
     if (answer === 'no') return { missed: missing(entering, [...missed, state]) }
@@ -147,6 +150,12 @@ function runRule(run: Run, chain: Chain, rule: Rule, index: number, entering: St
     } else state = answer.state
   }
   return { missed, matched: { state, said: {} } }
+}
+
+function textOf(statement: Statement): string {
+  if (statement.kind === 'opaque') return statement.text
+  if (statement.kind === 'limit') return `limit rate ${statement.rate}/${statement.per}`
+  return statement.kind === 'field' ? statement.fields.join(' . ') : statement.kind
 }
 
 /** A rule that fails whatever its doubtful statements do assumes nothing. */

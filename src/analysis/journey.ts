@@ -41,7 +41,15 @@ export function journey(ruleset: Ruleset, packet: Packet, options: JourneyOption
       .flatMap(({ table, chain }): readonly Stop[] => {
         const { base } = chain
         if (base === undefined || base.hook !== hook || (base.type === 'nat' && !fresh)) return []
-        return [{ table, chain, base, certain, untracked: never || (!tracked && base.priority < CONNECTION_TRACKING) }]
+        return [
+          {
+            table,
+            chain,
+            base,
+            certain,
+            untracked: never || (!tracked && base.priority < CONNECTION_TRACKING),
+          },
+        ]
       })
       .sort((a, b) => a.base.priority - b.base.priority)
   }

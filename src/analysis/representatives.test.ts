@@ -2,7 +2,19 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { arbitraryIn, fixedPacket, freeFields, withDoubts } from '../../tests/support/doubtful-table.ts'
-import { ACCEPT, DROP, INPUT_BASE, inSet, is, not, one, range, rule, set, within } from '../../tests/support/tables.ts'
+import {
+  ACCEPT,
+  DROP,
+  INPUT_BASE,
+  inSet,
+  is,
+  not,
+  one,
+  range,
+  rule,
+  set,
+  within,
+} from '../../tests/support/tables.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { NamedSet, Rule, Ruleset, Scalar } from '../ruleset/ruleset.ts'
 import type { Decision } from './decide.ts'
@@ -27,7 +39,11 @@ const SYN = fixedPacket('ip')
 const SOURCE: FreeField = { field: 'ip saddr', domain: [{ low: 0, high: 2 ** 32 - 1 }] }
 const SPORT: FreeField = { field: 'tcp sport', domain: [{ low: 1, high: 65535 }] }
 
-function sourcesOf(ruleset: Ruleset, domain: FreeField['domain'] = SOURCE.domain, packet: Packet = SYN): readonly string[] {
+function sourcesOf(
+  ruleset: Ruleset,
+  domain: FreeField['domain'] = SOURCE.domain,
+  packet: Packet = SYN,
+): readonly string[] {
   const { packets, complete } = representatives(ruleset, packet, [{ ...SOURCE, domain }])
   assert.ok(complete)
   return packets.map(({ source }) => source)
@@ -51,7 +67,10 @@ describe('representatives', () => {
           if (answers.size > 1) several++
           for (let times = 0; times < 20; times++) {
             const values = free.map((field): Scalar => gen(() => arbitraryIn(field)))
-            const packet = free.reduce((next, { field }, index) => withField(next, field, values[index] ?? 0), fixedPacket(family))
+            const packet = free.reduce(
+              (next, { field }, index) => withField(next, field, values[index] ?? 0),
+              fixedPacket(family),
+            )
             assert.ok(answers.has(answer(decide(ruleset, packet))), JSON.stringify(values.map(String)))
           }
         },
@@ -66,7 +85,10 @@ describe('representatives', () => {
     assert.deepEqual(sourcesOf(inside), ['0.0.0.0', '0.0.0.10'])
     assert.deepEqual(sourcesOf(inside, [{ low: 12, high: 15 }]), ['0.0.0.12'])
     assert.deepEqual(sourcesOf(inside, [{ low: 20, high: 21 }]), ['0.0.0.20', '0.0.0.21'])
-    assert.deepEqual(sourcesOf(rulesetOf([], rule('a', not(is('ip saddr', 7)), DROP))), ['0.0.0.0', '0.0.0.7'])
+    assert.deepEqual(sourcesOf(rulesetOf([], rule('a', not(is('ip saddr', 7)), DROP))), [
+      '0.0.0.0',
+      '0.0.0.7',
+    ])
     assert.deepEqual(sourcesOf(rulesetOf([], rule('a', DROP))), ['0.0.0.0'])
   })
 
@@ -96,8 +118,12 @@ describe('representatives', () => {
   })
 
   test('over the bound say so, and vary each field alone', () => {
-    const rules = Array.from({ length: 300 }, (_, index) => rule(`${index}`, is('ip saddr', index * 3), is('tcp sport', index * 3 + 1), DROP))
-    const { packets, complete, count } = representatives(rulesetOf([], ...rules), SYN, [SOURCE, SPORT], { most: 1000 })
+    const rules = Array.from({ length: 300 }, (_, index) =>
+      rule(`${index}`, is('ip saddr', index * 3), is('tcp sport', index * 3 + 1), DROP),
+    )
+    const { packets, complete, count } = representatives(rulesetOf([], ...rules), SYN, [SOURCE, SPORT], {
+      most: 1000,
+    })
     assert.equal(complete, false)
     assert.equal(count, 301 * 301)
     assert.equal(packets.length, 602)
@@ -105,9 +131,19 @@ describe('representatives', () => {
 
   test('ten sets of 10,000 elements cost well under a second', () => {
     const sets = Array.from({ length: 10 }, (_, number) =>
-      set(`s${number}`, ['ip saddr'], true, ...Array.from({ length: 10_000 }, (__, index) => [range(index * 100_003 + number, index * 100_003 + number + 50)])),
+      set(
+        `s${number}`,
+        ['ip saddr'],
+        true,
+        ...Array.from({ length: 10_000 }, (__, index) => [
+          range(index * 100_003 + number, index * 100_003 + number + 50),
+        ]),
+      ),
     )
-    const ruleset = rulesetOf(sets, ...sets.map((each) => rule(each.name, inSet(['ip saddr'], each.name), DROP)))
+    const ruleset = rulesetOf(
+      sets,
+      ...sets.map((each) => rule(each.name, inSet(['ip saddr'], each.name), DROP)),
+    )
     const began = performance.now()
     const { packets, complete } = representatives(ruleset, SYN, [SOURCE, SPORT])
     const took = performance.now() - began

@@ -41,5 +41,7 @@ export function uncovered(
   force: ForceWords | undefined,
 ): readonly ReachFailure[] {
   if (force === undefined) return failures
-  return failures.filter(({ who }) => (who.kind === 'applier' ? !force.me : !force.admins.has(who.device.name)))
+  return failures.filter(({ who }) =>
+    who.kind === 'applier' ? !force.me : !force.admins.has(who.device.name),
+  )
 }

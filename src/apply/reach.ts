@@ -64,7 +64,10 @@ export interface ReachDoubt extends Case {
 
 export interface UncountedAdmin {
   readonly device: Device
-  readonly because: Exclude<AdminStanding['because'], 'no-admin' | 'unseen-allowed' | 'neighbour' | 'ssh-connection'>
+  readonly because: Exclude<
+    AdminStanding['because'],
+    'no-admin' | 'unseen-allowed' | 'neighbour' | 'ssh-connection'
+  >
 }
 
 export interface ReachReport {
@@ -106,7 +109,14 @@ export function proveReach(question: ReachQuestion): ReachReport {
   }
   if (caller !== undefined) judgeCaller(judge, context, caller)
   const notes = notesOf(facts, admins)
-  return { failures: judge.failures, doubts: judge.doubts, admins, notCounted, notes, packets: judge.packets() }
+  return {
+    failures: judge.failures,
+    doubts: judge.doubts,
+    admins,
+    notCounted,
+    notes,
+    packets: judge.packets(),
+  }
 }
 
 function judgeCaller(judge: Judging, context: SceneContext, caller: SshConnection): void {

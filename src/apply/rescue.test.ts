@@ -4,7 +4,13 @@ import { readText } from '../backends/nftables/read-text.ts'
 import { renderTable } from '../backends/nftables/render.ts'
 import { evaluate } from '../analysis/evaluate.ts'
 import type { Request } from '../policy/specimen.ts'
-import { judgedInterfaces, requestsFor, specimen, strangerSenders, deviceSenders } from '../policy/specimen.ts'
+import {
+  judgedInterfaces,
+  requestsFor,
+  specimen,
+  strangerSenders,
+  deviceSenders,
+} from '../policy/specimen.ts'
 import { sameTable } from '../ruleset/normalise.ts'
 import { policyOf } from '../../tests/support/apply-policy.ts'
 import { SAMPLE_HOST } from '../../tests/support/sample-host.ts'
@@ -91,7 +97,12 @@ describe('the admins-only rules', () => {
   test('are none where they would let nobody in', () => {
     assert.equal(rescueTable(undefined, SAMPLE_HOST, { now: NOW }), undefined)
     const none = policyOf(TEXT.replaceAll('admin: true, ', ''), NOW)
-    assert.equal(rescueTable({ ...none, devices: none.devices.map((one) => ({ ...one, admin: false })) }, SAMPLE_HOST, { now: NOW }), undefined)
+    assert.equal(
+      rescueTable({ ...none, devices: none.devices.map((one) => ({ ...one, admin: false })) }, SAMPLE_HOST, {
+        now: NOW,
+      }),
+      undefined,
+    )
     const later = Date.parse('2028-01-01T00:00:00Z') / 1000
     assert.deepEqual(
       rescuePolicy(POLICY, SAMPLE_HOST, later)?.devices.map(({ name }) => name),

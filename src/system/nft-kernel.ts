@@ -83,8 +83,8 @@ export class NftKernel implements Kernel {
     const { ruleset, notes, flagged } = read.value
     const asleep = new Set<string>()
     for (const table of flagged) if (await this.#isDormant(table)) asleep.add(`${table.family} ${table.name}`)
-    const tables = ruleset.tables.map((table): Table =>
-      asleep.has(`${table.family} ${table.name}`) ? { ...table, dormant: true } : table,
+    const tables = ruleset.tables.map(
+      (table): Table => (asleep.has(`${table.family} ${table.name}`) ? { ...table, dormant: true } : table),
     )
     return ok({ ruleset: { tables }, notes })
   }
@@ -104,7 +104,9 @@ export class NftKernel implements Kernel {
       const dormant = (await this.#isDormant(ref)) || undefined
       if (read?.ok === true) {
         notes.push(...read.value.notes)
-        tables.push(...read.value.ruleset.tables.map((table): Table => (dormant ? { ...table, dormant } : table)))
+        tables.push(
+          ...read.value.ruleset.tables.map((table): Table => (dormant ? { ...table, dormant } : table)),
+        )
       } else {
         notes.push(printable(`table ${ref.family} ${ref.name} could not be read`))
         tables.push(dormant ? { ...unreadableTable(ref), dormant } : unreadableTable(ref))

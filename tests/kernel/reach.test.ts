@@ -54,15 +54,24 @@ interface Case {
 }
 
 const EVERYBODY = ['laptop ip', 'laptop ip6', 'office ip', 'office ip6']
-const all = (what: 'refused' | RegExp): Case['told'] => Object.fromEntries(EVERYBODY.map((who) => [who, what]))
+const all = (what: 'refused' | RegExp): Case['told'] =>
+  Object.fromEntries(EVERYBODY.map((who) => [who, what]))
 
 const filter = (hook: string, priority: string, ...rules: readonly string[]): string =>
   `table inet other {\n chain c {\n type filter hook ${hook} priority ${priority}\n ${rules.join('\n ')}\n }\n}\n`
 
 const CASES: readonly Case[] = [
   { name: 'nobody else', rules: '', told: {} },
-  { name: 'a drop of SSH at input', rules: filter('input', '-10', 'tcp dport 22 drop'), told: all('refused') },
-  { name: 'a rejection after admit', rules: filter('input', '10', 'tcp dport 22 reject'), told: all('refused') },
+  {
+    name: 'a drop of SSH at input',
+    rules: filter('input', '-10', 'tcp dport 22 drop'),
+    told: all('refused'),
+  },
+  {
+    name: 'a rejection after admit',
+    rules: filter('input', '10', 'tcp dport 22 reject'),
+    told: all('refused'),
+  },
   {
     name: 'a drop at prerouting of what tracking has not seen',
     rules: filter('prerouting', 'raw', 'ct state invalid drop'),
@@ -135,13 +144,20 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'marks that are set and asked for',
-    rules: filter('prerouting', 'mangle', 'iifname "to-laptop" ct mark set 7', 'ct mark 7 drop', 'ct mark 8 drop'),
+    rules: filter(
+      'prerouting',
+      'mangle',
+      'iifname "to-laptop" ct mark set 7',
+      'ct mark 7 drop',
+      'ct mark 8 drop',
+    ),
     told: { 'laptop ip': /"mark"/, 'laptop ip6': /"mark"/ },
     silent: ['laptop ip', 'laptop ip6'],
   },
   {
     name: 'a table that sleeps',
-    rules: 'table inet other {\n flags dormant\n chain c {\n type filter hook input priority 0; policy drop\n }\n}\n',
+    rules:
+      'table inet other {\n flags dormant\n chain c {\n type filter hook input priority 0; policy drop\n }\n}\n',
     told: {},
   },
   {
@@ -213,7 +229,10 @@ describe('the proof of reach and the kernel', () => {
       }
       expectOk(await kernel.apply(diffTable(undefined, candidate)), 'apply')
       assert.deepEqual(toldOf(await prove(candidate), 'laptop ip'), toldOf(report, 'laptop ip'))
-      const silent = new Set([...Object.keys(one.told).filter((who) => one.told[who] === 'refused'), ...(one.silent ?? [])])
+      const silent = new Set([
+        ...Object.keys(one.told).filter((who) => one.told[who] === 'refused'),
+        ...(one.silent ?? []),
+      ])
       assert.deepEqual(
         await connected(),
         EVERYBODY.filter((who) => !silent.has(who)),
@@ -223,19 +242,54 @@ describe('the proof of reach and the kernel', () => {
 
   test('rules of iptables-nft: what nft shows of them is judged, what it hides is a doubt', async () => {
     const candidate = compile(POLICY, facts, { now: NOW })
-    run('iptables-nft', ['-A', 'INPUT', '-i', 'to-laptop', '-p', 'tcp', '--dport', '22', '-m', 'comment', '--comment', 'x', '-j', 'REJECT'])
-    run('ip6tables-nft', ['-A', 'INPUT', '-p', 'tcp', '--dport', '22', '-m', 'conntrack', '--ctstate', 'INVALID', '-j', 'DROP'])
+    run('iptables-nft', [
+      '-A',
+      'INPUT',
+      '-i',
+      'to-laptop',
+      '-p',
+      'tcp',
+      '--dport',
+      '22',
+      '-m',
+      'comment',
+      '--comment',
+      'x',
+      '-j',
+      'REJECT',
+    ])
+    run('ip6tables-nft', [
+      '-A',
+      'INPUT',
+      '-p',
+      'tcp',
+      '--dport',
+      '22',
+      '-m',
+      'conntrack',
+      '--ctstate',
+      'INVALID',
+      '-j',
+      'DROP',
+    ])
     const report = await prove(candidate)
     assert.deepEqual(toldOf(report, 'laptop ip'), ['refused'])
     assert.match(toldOf(report, 'laptop ip6').join(), /"conntrack"/)
     assert.deepEqual(toldOf(report, 'office ip'), [])
     expectOk(await kernel.apply(diffTable(undefined, candidate)), 'apply')
-    assert.deepEqual(await connected(), EVERYBODY.filter((who) => who !== 'laptop ip'))
+    assert.deepEqual(
+      await connected(),
+      EVERYBODY.filter((who) => who !== 'laptop ip'),
+    )
   })
 
   test('flags that this nft cannot list as JSON are told by their text', async () => {
     for (const name of ['a', 'b', 'c']) {
-      run('nft', ['-f', '-'], `table inet ${name} {\n flags dormant\n chain c {\n type filter hook input priority 0; policy drop\n }\n}\n`)
+      run(
+        'nft',
+        ['-f', '-'],
+        `table inet ${name} {\n flags dormant\n chain c {\n type filter hook input priority 0; policy drop\n }\n}\n`,
+      )
     }
     run('nft', ['add', 'table', 'inet', 'awake'])
     const { ruleset, notes } = expectOk(await kernel.observeAll(), 'observe')
@@ -280,7 +334,10 @@ describe('the proof of reach and the kernel', () => {
 })
 
 function toldOf(report: ReachReport, who: string): Told {
-  const about = ({ who: one, packet }: ReachReport['failures'][number] | ReachReport['doubts'][number]): boolean =>
+  const about = ({
+    who: one,
+    packet,
+  }: ReachReport['failures'][number] | ReachReport['doubts'][number]): boolean =>
     one.kind === 'admin' && `${one.device.name} ${packet?.family}` === who
   const refused = report.failures.some(about) ? ['refused'] : []
   return [...refused, ...report.doubts.filter(about).flatMap(({ on }) => on.map(({ text }) => text))]

@@ -16,7 +16,10 @@ export function withDoubts(): fc.Arbitrary<readonly Table[]> {
       drawn.map(([table, dice], number) => ({
         ...table,
         name: `t${number}`,
-        chains: table.chains.map((chain) => ({ ...chain, rules: chain.rules.map((rule) => doubtful(rule, dice)) })),
+        chains: table.chains.map((chain) => ({
+          ...chain,
+          rules: chain.rules.map((rule) => doubtful(rule, dice)),
+        })),
       })),
     )
 }
@@ -26,7 +29,8 @@ function doubtful(rule: Rule, dice: Iterator<number>): Rule {
   if (roll === 0) return { ...rule, statements: [OPAQUE, ...rule.statements] }
   // Fewer matches, so that packets get further than the first rule.
   if (roll === 1) return { ...rule, statements: rule.statements.filter(({ kind }) => kind !== 'field') }
-  if (roll === 2) return { ...rule, statements: [OPAQUE, ...rule.statements.filter(({ kind }) => kind !== 'field')] }
+  if (roll === 2)
+    return { ...rule, statements: [OPAQUE, ...rule.statements.filter(({ kind }) => kind !== 'field')] }
   return rule
 }
 
@@ -82,7 +86,8 @@ export function freeFields(family: 'ip' | 'ip6'): readonly FreeField[] {
 export function arbitraryIn({ domain }: FreeField): fc.Arbitrary<Scalar> {
   return fc.constantFrom(...domain).chain(({ low, high }): fc.Arbitrary<Scalar> => {
     const ends = fc.constantFrom<Scalar>(low, high)
-    if (typeof low === 'bigint' && typeof high === 'bigint') return fc.oneof(fc.bigInt({ min: low, max: high }), ends)
+    if (typeof low === 'bigint' && typeof high === 'bigint')
+      return fc.oneof(fc.bigInt({ min: low, max: high }), ends)
     return fc.oneof(fc.integer({ min: Number(low), max: Number(high) }), ends)
   })
 }

@@ -83,7 +83,10 @@ function implied(left: unknown): readonly unknown[] {
   return key === undefined ? [] : [{ match: { op: '==', left: { meta: { key } }, right: value } }]
 }
 
-const HEADERS: ReadonlyMap<string, readonly [key: string, value: number]> = new Map([
+const HEADERS: ReadonlyMap<string, readonly [key: 'nfproto' | 'l4proto', value: number]> = new Map<
+  string,
+  readonly ['nfproto' | 'l4proto', number]
+>([
   ['ip', ['nfproto', NFPROTO.ipv4]],
   ['ip6', ['nfproto', NFPROTO.ipv6]],
   ...Object.entries(PROTOCOL_NUMBER).map(([name, number]) => [name, ['l4proto', number]] as const),

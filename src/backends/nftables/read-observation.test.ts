@@ -35,12 +35,22 @@ const match = (op: string, left: unknown, right: unknown): unknown => ({ match: 
 
 describe('an observation of everybody’s rules', () => {
   test('splits a verdict map into a rule for each element', () => {
-    const data = { set: [[22, { accept: null }], [{ range: [80, 90] }, { jump: { target: 'x' } }]] }
-    assert.deepEqual(rules(rule(match('==', { meta: { key: 'iifname' } }, 'eth0'), { vmap: { key: DPORT, data } })), [
-      'iifname "eth0" tcp dport 22 accept',
-      'iifname "eth0" tcp dport 80-90 jump x',
-    ])
-    const states = { set: [[2, { accept: null }], [1, { drop: null }]] }
+    const data = {
+      set: [
+        [22, { accept: null }],
+        [{ range: [80, 90] }, { jump: { target: 'x' } }],
+      ],
+    }
+    assert.deepEqual(
+      rules(rule(match('==', { meta: { key: 'iifname' } }, 'eth0'), { vmap: { key: DPORT, data } })),
+      ['iifname "eth0" tcp dport 22 accept', 'iifname "eth0" tcp dport 80-90 jump x'],
+    )
+    const states = {
+      set: [
+        [2, { accept: null }],
+        [1, { drop: null }],
+      ],
+    }
     assert.deepEqual(rules(rule({ vmap: { key: STATE, data: states } })), [
       'ct state == established accept',
       'ct state == invalid drop',
@@ -53,7 +63,9 @@ describe('an observation of everybody’s rules', () => {
         map: { family: 'inet', name: 'm', table: 't', type: 'inet_service', handle: 2, map: 'verdict', elem },
       })
     const named = rule({ vmap: { key: DPORT, data: '@m' } })
-    assert.deepEqual(rules(map([[{ elem: { val: 22, timeout: 5 } }, { drop: null }]]), named), ['tcp dport 22 drop'])
+    assert.deepEqual(rules(map([[{ elem: { val: 22, timeout: 5 } }, { drop: null }]]), named), [
+      'tcp dport 22 drop',
+    ])
     for (const unknown of [
       rules(map([['*', { drop: null }]]), named),
       rules(map(Array.from({ length: 501 }, (_, port) => [port, { drop: null }])), named),
@@ -73,7 +85,11 @@ describe('an observation of everybody’s rules', () => {
         rule(match('==', STATE, { set: [2, 4] }), { accept: null }),
         rule(match('!=', STATE, { set: [2, 4] }), { drop: null }),
       ),
-      ['iifname "eth0" accept', 'ct state established,related accept', 'ct state & (established | related) == 0 drop'],
+      [
+        'iifname "eth0" accept',
+        'ct state established,related accept',
+        'ct state & (established | related) == 0 drop',
+      ],
     )
     assert.match(rules(rule(match('==', iif, '17')))[0] ?? '', /^‹/)
   })
@@ -95,7 +111,10 @@ describe('an observation of everybody’s rules', () => {
       const flagged = `{"table": {"family": "inet", "name": "t", "handle": 1, "flags": ${flags}}}`
       const { ruleset, flagged: told } = read(flagged, CHAIN, rule({ drop: null }))
       assert.deepEqual(told, [{ family: 'inet', name: 't' }], flags)
-      assert.deepEqual(ruleset.tables.map(({ name, dormant }) => [name, dormant]), [['t', undefined]])
+      assert.deepEqual(
+        ruleset.tables.map(({ name, dormant }) => [name, dormant]),
+        [['t', undefined]],
+      )
       assert.equal(ruleset.tables[0]?.chains[0]?.rules.length, 1)
       assert.deepEqual(read(flagged).flagged, told)
     }
@@ -105,7 +124,8 @@ describe('an observation of everybody’s rules', () => {
   })
 
   test('what may decide and cannot be read is a rule that may do anything, and is told', () => {
-    const strange = '{"chain": {"family": "inet", "table": "t", "name": "s", "handle": 1, "type": "new", "hook": "input", "prio": 0}}'
+    const strange =
+      '{"chain": {"family": "inet", "table": "t", "name": "s", "handle": 1, "type": "new", "hook": "input", "prio": 0}}'
     const { ruleset, notes } = read(TABLE, strange)
     assert.equal(notes.length, 1)
     assert.match(notes[0] ?? '', /^a part of table inet t could not be read: .*"new"/)
@@ -131,6 +151,8 @@ describe('an observation of everybody’s rules', () => {
 })
 
 function effects(table: Table | undefined): readonly unknown[] {
-  const all: Statement[] = (table?.chains ?? []).flatMap((chain) => chain.rules.flatMap((each) => [...each.statements]))
+  const all: Statement[] = (table?.chains ?? []).flatMap((chain) =>
+    chain.rules.flatMap((each) => [...each.statements]),
+  )
   return all.map((statement) => (statement.kind === 'opaque' ? statement.effect : statement.kind))
 }

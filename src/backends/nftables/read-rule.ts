@@ -41,8 +41,7 @@ function readStatement(expression: unknown, findSet: FindSet, report: Report): r
   if (known !== undefined) return [known]
   const effect = kind === undefined ? 'verdict' : opaqueEffect(kind, body)
   const text = JSON.stringify(expression)
-  const opaque: Statement =
-    effect === undefined ? { kind: 'opaque', text } : { kind: 'opaque', text, effect }
+  const opaque: Statement = effect === undefined ? { kind: 'opaque', text } : { kind: 'opaque', text, effect }
   if (kind === undefined || DECIDING.has(kind)) report(expression, 'decides')
   if (kind === undefined || !TRANSLATING.has(kind)) return [opaque]
   // A translation ends its chain as an accept does; what it does to the packet is not modelled.
