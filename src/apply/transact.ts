@@ -1,3 +1,4 @@
+import type { Result } from '../base/result.ts'
 import { ADMIT_TABLE } from '../compile/compile.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { diffTable } from '../ruleset/diff.ts'
@@ -13,7 +14,7 @@ export interface TransactionPorts {
   readonly kernel: Kernel
   readonly journal: Journal
   /** Every TCP connection there is, as the journal writes them. */
-  readonly connections: () => Promise<readonly string[]>
+  readonly connections: () => Promise<Result<readonly string[], JournalError>>
   /** Cuts what the new rules refuse; reports by itself. */
   readonly cut: () => Promise<void>
   /** Called before each step: where a command tells how far it is, and where a drill holds it. */
@@ -130,7 +131,8 @@ async function openWindow(ports: TransactionPorts, entry: JournalEntry): Promise
   const deadline = { uptime: opened.uptime + entry.window, wall: opened.wall + entry.window }
   // Read after the rules were: whatever was dialled before is among them.
   const connections = await ports.connections()
-  const result = await ports.journal.open(entry.id, { opened, deadline, connections })
+  if (!connections.ok) return failed({ kind: 'journal', error: connections.error })
+  const result = await ports.journal.open(entry.id, { opened, deadline, connections: connections.value })
   if (result.ok) return DONE
   return failed(
     result.error.kind === 'missing' ? { kind: 'taken-away' } : { kind: 'journal', error: result.error },

@@ -25,7 +25,7 @@ import { runCommand } from './command.ts'
 import { makePrivateFolder, moveFolder, readTextFile, removeFolder, writeTextFile } from './files.ts'
 import { GUARD, guardProblem, runGuard, startWatchdog } from './guard.ts'
 import { asJournal, sha256 } from './journal-files.ts'
-import { readConfirmed, readOutcomeFile, readPoints, readPointFiles } from './journal-points.ts'
+import { readConfirmed, readOutcomeFile, readPointFiles, readPoints, readRules } from './journal-points.ts'
 import { readJournalIn, readState } from './journal-state.ts'
 import { bootId, isAlive, networkNamespace, startTimeOf, uptime } from './process-identity.ts'
 
@@ -53,6 +53,7 @@ export function realJournal(folder: string, options: JournalOptions = {}): Journ
     claim: (id, proof) => claim(context, id, proof),
     complete: () => complete(context),
     undo: (why) => undo(context, why),
+    candidate: () => readRules(context.pending, 'candidate.nft'),
     outcome: () => readOutcomeFile(folder),
     confirmed: () => readConfirmed(folder),
     points: () => readPoints(folder),
