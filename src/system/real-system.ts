@@ -32,7 +32,7 @@ export function realSystem(): System {
     readStoredRules: async (state) => (await import('./stored-rules.ts')).readStoredRules(state),
     prepareState: makePrivateFolder,
     storeRules: async (state, table) => (await import('./stored-rules.ts')).storeRules(state, table),
-    caller: (facts) => findCaller(facts.sshConnections, process.env['SSH_CONNECTION']),
+    caller: (facts) => findCaller(facts, process.env['SSH_CONNECTION']),
     lab: async ({ policy, facts, rules, expected, progress }) => {
       const { runLab } = await import('./lab-runner.ts')
       return runLab(policy, facts, rules, expected, { now: Date.now() / 1000, onProgress: progress })
