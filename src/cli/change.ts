@@ -85,10 +85,17 @@ export async function makeChange(
     journal: system.journal(statePath),
     connections: () => system.tcpConnections(),
     cut: () => proved.cut(request.candidate),
-    ...(system.onStep === undefined ? {} : { onStep: (step: Step) => system.onStep?.(step) ?? Promise.resolve() }),
+    ...(system.onStep === undefined
+      ? {}
+      : { onStep: (step: Step) => system.onStep?.(step) ?? Promise.resolve() }),
   }
   const result = await transact(ports, { entry, files, ...(unproven === undefined ? {} : { unproven }) })
-  return report(context, request, { entry, token: token.token, way: { ...seat, facts: proved.facts } }, result)
+  return report(
+    context,
+    request,
+    { entry, token: token.token, way: { ...seat, facts: proved.facts } },
+    result,
+  )
 }
 
 async function entryOf(

@@ -50,7 +50,9 @@ export async function countDown(context: Context, entry: JournalEntry): Promise<
       if (state.ok && state.value.kind === 'pending') {
         const deadline = state.value.window?.deadline.uptime
         const left = deadline === undefined ? undefined : deadline - (await journal.moment()).uptime
-        output.progress(`${Math.max(0, Math.ceil(left ?? entry.window))} s left to confirm; Ctrl-C undoes now`)
+        output.progress(
+          `${Math.max(0, Math.ceil(left ?? entry.window))} s left to confirm; Ctrl-C undoes now`,
+        )
       }
       await system.sleep(200)
     }
@@ -72,10 +74,14 @@ function ending(
   }
   switch (outcome.value.result) {
     case 'confirmed':
-      output.say(`Confirmed by ${printable(outcome.value.by)}: these rules stay, and come back after a reboot.`)
+      output.say(
+        `Confirmed by ${printable(outcome.value.by)}: these rules stay, and come back after a reboot.`,
+      )
       return EXIT.done
     case 'undone':
-      output.warn(`${undoneWords(outcome.value)}. Correct ${printable(policyPath)}, then \`admit apply\` again.`)
+      output.warn(
+        `${undoneWords(outcome.value)}. Correct ${printable(policyPath)}, then \`admit apply\` again.`,
+      )
       return EXIT.unsafe
     case 'rescued':
     case 'failed':

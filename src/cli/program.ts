@@ -237,7 +237,11 @@ interface ChangeFlags {
 function changeFlags(command: Command): void {
   command.option('--confirm-within <time>', 'how long a confirmation may take: 60s, 5m, at most 1h', duration)
   command.option('--no-confirm', 'all the checks, but keep the rules without a confirmation (unproven)')
-  command.option('--force <words>', 'go on although these would be locked out: as the refusal words it', named)
+  command.option(
+    '--force <words>',
+    'go on although these would be locked out: as the refusal words it',
+    named,
+  )
 }
 
 function changeOptions(flags: ChangeFlags): ChangeOptions {
@@ -249,14 +253,17 @@ function duration(text: string): number {
   const found = /^([1-9]\d{0,3})([smh]?)$/.exec(text)
   const unit = found?.[2]
   const seconds = Number(found?.[1]) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1)
-  if (found === null || seconds > 3600) throw new InvalidArgumentError('Write it like 60s, 5m or 1h; at most 1h.')
+  if (found === null || seconds > 3600)
+    throw new InvalidArgumentError('Write it like 60s, 5m or 1h; at most 1h.')
   return seconds
 }
 
 /** A restore point's name: it must not look like a number, and is typed on command lines. */
 function pointName(text: string): string {
   if (!/^(?=.*[a-z])[a-z0-9][a-z0-9._-]{0,39}$/i.test(text)) {
-    throw new InvalidArgumentError('A name is letters, digits, `.`, `_` and `-`, with a letter in it; at most 40.')
+    throw new InvalidArgumentError(
+      'A name is letters, digits, `.`, `_` and `-`, with a letter in it; at most 40.',
+    )
   }
   return text
 }

@@ -57,7 +57,12 @@ async function mendPending(
 ): Promise<Result<boolean, JournalError>> {
   if (state.here === 'another-namespace') return { ok: true, value: false }
   if (state.here === 'another-boot') {
-    return undoNow(output, journal, 'a change was pending when this host went down; it is not confirmed', 'reboot')
+    return undoNow(
+      output,
+      journal,
+      'a change was pending when this host went down; it is not confirmed',
+      'reboot',
+    )
   }
   if (state.watchdog === 'alive') return { ok: true, value: false }
   const { uptime } = await journal.moment()
@@ -90,7 +95,8 @@ async function undoNow(
 /** Who, when, until when: `apply by root (alice) from 203.0.113.7 port 50122 since 12:00:01Z, until 12:01:01Z`. */
 export function pendingWords(entry: JournalEntry, window: Window | undefined): string {
   const since = clock(entry.started.wall)
-  const until = window === undefined ? 'its rules are just being made' : `until ${clock(window.deadline.wall)}`
+  const until =
+    window === undefined ? 'its rules are just being made' : `until ${clock(window.deadline.wall)}`
   return printable(`${entry.kind} by ${entry.by} from ${entry.from} since ${since}, ${until}`)
 }
 

@@ -1,4 +1,3 @@
-import type { Connections } from '../apply/connections.ts'
 import type { Journal, JournalError } from '../apply/journal.ts'
 import type { Result } from '../base/result.ts'
 import type { CallerPath } from '../host/caller.ts'
@@ -32,8 +31,6 @@ export interface System {
   journal(state: string): Journal
   /** Every TCP connection there is, as `connectionKey` writes it. */
   tcpConnections(): Promise<Result<readonly string[], JournalError>>
-  /** Cuts what rules refuse. */
-  readonly connections: Connections
   /** Who types, and how they reach this host. */
   seat(facts: HostFacts): Promise<Seat>
   /** Of a new transaction: sorts by time. */

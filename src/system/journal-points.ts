@@ -79,7 +79,10 @@ async function withCompanions(path: string, rules: Table): Promise<Result<Restor
 }
 
 /** Undefined where there is no such file; one that is cut short, changed by hand or not admit's is `damaged`. */
-export async function readRules(folder: string, name: string): Promise<Result<Table | undefined, JournalError>> {
+export async function readRules(
+  folder: string,
+  name: string,
+): Promise<Result<Table | undefined, JournalError>> {
   const path = join(folder, name)
   const file = await readTextFile(path, { follow: false })
   if (!file.ok) return file.error.kind === 'missing' ? ok(undefined) : asJournal(file)

@@ -128,7 +128,9 @@ async function claim(context: Context, entry: JournalEntry, proof: Proof): Promi
   const claimed = await journal.claim(entry.id, proof)
   if (!claimed.ok) return journalRefused(context, 'confirm', claimed.error)
   if (claimed.value === 'lost') {
-    output.warn('admit: too late: the change was being undone already. `admit status` tells what is in force.')
+    output.warn(
+      'admit: too late: the change was being undone already. `admit status` tells what is in force.',
+    )
     output.document('confirm', { result: 'too-late' })
     return EXIT.no
   }

@@ -36,7 +36,9 @@ export async function rollback(
 
 /** By number, or by the name that `admit save` gave. */
 export function findPoint(points: readonly RestorePoint[], text: string): RestorePoint | undefined {
-  return points.find((point) => String(point.number) === text) ?? points.findLast((point) => point.name === text)
+  return (
+    points.find((point) => String(point.number) === text) ?? points.findLast((point) => point.name === text)
+  )
 }
 
 export function noSuchPoint(

@@ -18,7 +18,11 @@ export async function save(context: Context, named: string | undefined): Promise
   if (!points.ok) return journalRefused(context, 'save', points.error)
   const newest = points.value.at(-1)
   if (confirmed.value === undefined || newest === undefined) {
-    return no(context, 'nothing-confirmed', 'nothing is confirmed yet: first `admit apply` and `admit confirm`')
+    return no(
+      context,
+      'nothing-confirmed',
+      'nothing is confirmed yet: first `admit apply` and `admit confirm`',
+    )
   }
   const observed = await system.kernel.observe(ADMIT_TABLE)
   if (!observed.ok) return systemRefused(context, 'save', observed.error)

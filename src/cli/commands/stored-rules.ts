@@ -123,7 +123,9 @@ async function removeUnreadable(
     case 'refused':
       return systemRefused(context, command, outcome.error)
     case 'still-there':
-      output.warn('admit: the kernel took the change, and the table is there still. Look at `nft list table inet admit`.')
+      output.warn(
+        'admit: the kernel took the change, and the table is there still. Look at `nft list table inet admit`.',
+      )
       output.document(command, { result: 'repair-needed' })
       return EXIT.repair
     case 'absent':
