@@ -146,8 +146,9 @@ async function look(work: Work, flows: readonly TrackedFlow[] | undefined): Prom
   if (sockets === undefined) return undefined
   const live = sortConnections(sockets, flows, facts)
   const peers = peersOf(live)
+  const none: Ways = new Map()
   const ways =
-    peers.length === 0 ? new Map() : await valueOf(work, connections.ways(peers), 'the ways to the peers')
+    peers.length === 0 ? none : await valueOf(work, connections.ways(peers), 'the ways to the peers')
   return judgeConnections(live, ways ?? none, peerJudge(table, facts, now))
 }
 
