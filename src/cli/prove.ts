@@ -1,3 +1,5 @@
+import { cutRefused } from '../apply/cut.ts'
+import { cutWords } from '../apply/cut-words.ts'
 import type { Table } from '../ruleset/ruleset.ts'
 import type { HostFacts } from '../host/host-facts.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -32,7 +34,22 @@ export async function proveBefore(
 ): Promise<Proved | { readonly kind: 'failed'; readonly exit: ExitCode }> {
   const facts = request.known?.facts ?? (await context.system.hostFacts('policy')).facts
   const seat = await context.system.seat(facts)
-  return { kind: 'proved', seat, facts, rescue: undefined, forced: force, cut: async () => {} }
+  return {
+    kind: 'proved',
+    seat,
+    facts,
+    rescue: undefined,
+    forced: force,
+    cut: (candidate) => cut(context, candidate, facts),
+  }
+}
+
+/** Ends what the new rules refuse, and tells what was ended; rules that are gone refuse nothing. */
+async function cut(context: Context, candidate: Table | undefined, facts: HostFacts): Promise<void> {
+  if (candidate === undefined) return
+  const { system, output } = context
+  const report = await cutRefused(await system.connections(), candidate, facts, system.now())
+  for (const line of cutWords(report)) output.warn(line)
 }
 
 /** The policy that confirmed rules come from, as far as its text is kept and can still be read. */

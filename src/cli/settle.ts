@@ -37,12 +37,12 @@ async function mend(
     case 'damaged':
       return { ok: true, value: false }
     case 'confirming': {
-      output.warn('admit: a confirmation was cut off; completing it')
+      // Where its own process is still at work, this waits for it.
       const completed = await journal.complete()
       return completed.ok ? { ok: true, value: true } : completed
     }
     case 'undoing':
-      return undoNow(output, journal, 'an undo was cut off; doing it again', 'stale')
+      return undoAgain(output, journal)
     case 'pending':
       return mendPending(output, journal, state)
     default:
@@ -78,6 +78,20 @@ async function mendPending(
   return armed.ok ? { ok: true, value: true } : armed
 }
 
+/** Where whoever began it is still at work, this waits, and there is nothing left to do. */
+async function undoAgain(output: Context['output'], journal: Journal): Promise<Result<boolean, JournalError>> {
+  const undone = await journal.undo('stale')
+  if (!undone.ok) return undone
+  if (undone.value === 'failed') return { ok: false, error: NOT_UNDONE }
+  if (undone.value !== 'nothing') output.warn('admit: an undo was cut off; it is done now')
+  return { ok: true, value: true }
+}
+
+const NOT_UNDONE: JournalError = {
+  kind: 'failed',
+  message: 'the previous rules could not be brought back: look at `nft list table inet admit`',
+}
+
 async function undoNow(
   output: Context['output'],
   journal: Journal,
@@ -87,9 +101,7 @@ async function undoNow(
   output.warn(`admit: ${words}`)
   const undone = await journal.undo(why)
   if (!undone.ok) return undone
-  if (undone.value !== 'failed') return { ok: true, value: true }
-  const message = 'the previous rules could not be brought back: look at `nft list table inet admit`'
-  return { ok: false, error: { kind: 'failed', message } }
+  return undone.value === 'failed' ? { ok: false, error: NOT_UNDONE } : { ok: true, value: true }
 }
 
 /** Who, when, until when: `apply by root (alice) from 203.0.113.7 port 50122 since 12:00:01Z, until 12:01:01Z`. */

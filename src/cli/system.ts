@@ -1,3 +1,4 @@
+import type { Connections } from '../apply/connections.ts'
 import type { Journal, JournalError } from '../apply/journal.ts'
 import type { Result } from '../base/result.ts'
 import type { CallerPath } from '../host/caller.ts'
@@ -31,6 +32,8 @@ export interface System {
   journal(state: string): Journal
   /** Every TCP connection there is, as `connectionKey` writes it. */
   tcpConnections(): Promise<Result<readonly string[], JournalError>>
+  /** The connections of this host: what new rules refuse is cut. */
+  connections(): Promise<Connections>
   /** Who types, and how they reach this host. */
   seat(facts: HostFacts): Promise<Seat>
   /** Of a new transaction: sorts by time. */

@@ -42,6 +42,7 @@ export function realSystem(): System {
       const listed = await listTcpConnections()
       return listed.ok ? listed : fail({ kind: 'failed', message: listed.error })
     },
+    connections: async () => new (await import('./connections.ts')).SystemConnections(),
     seat,
     newId,
     newToken: () => {

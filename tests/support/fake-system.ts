@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Connections } from '../../src/apply/connections.ts'
 import type { Result } from '../../src/base/result.ts'
 import { fail, ok } from '../../src/base/result.ts'
 import type { ExitCode } from '../../src/cli/exit-code.ts'
@@ -75,6 +76,18 @@ export function fakeMachine(changes: Partial<FakeMachine> = {}): FakeMachine {
   }
 }
 
+/** A host that nobody is connected to. */
+const NO_CONNECTIONS: Connections = {
+  sockets: () => Promise.resolve(ok({ listening: [], connected: [] })),
+  ways: () => Promise.resolve(ok(new Map())),
+  flows: () => Promise.resolve(ok([])),
+  flowtables: () => Promise.resolve(ok([])),
+  canKill: () => Promise.resolve(ok(undefined)),
+  kill: () => Promise.resolve(ok(undefined)),
+  forget: () => Promise.resolve(ok(undefined)),
+  elapsed: () => 0,
+}
+
 /** The commands' view of a machine in memory. */
 export function fakeSystem(machine: FakeMachine): System {
   const write = (path: string, text: string): Result<void, FileProblem> => {
@@ -96,6 +109,7 @@ export function fakeSystem(machine: FakeMachine): System {
     },
     journal: (state) => journalOf(machine, state),
     tcpConnections: () => Promise.resolve(ok(machine.connections)),
+    connections: () => Promise.resolve(NO_CONNECTIONS),
     seat: () =>
       Promise.resolve({
         by: 'root (alice)',
