@@ -1,11 +1,12 @@
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
-import { identifier } from '../backends/nftables/names.ts'
+import { identifier, isIdentifier } from '../backends/nftables/names.ts'
 import { readJson } from '../backends/nftables/read-json.ts'
+import { isDormantText, readObservation, unreadableTable } from '../backends/nftables/read-observation.ts'
 import { readTableNames } from '../backends/nftables/read-text.ts'
 import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
-import type { Capabilities, Kernel, KernelError } from '../kernel/kernel.ts'
+import type { Capabilities, Kernel, KernelError, Observation } from '../kernel/kernel.ts'
 import type { Table, TableRef } from '../ruleset/ruleset.ts'
 import type { Transaction } from '../ruleset/transaction.ts'
 import type { CommandOutput, RunCommand } from './command.ts'
@@ -88,6 +89,53 @@ export class NftKernel implements Kernel {
     // As text: the JSON of nft 1.0.6 is broken where a table has a flag.
     const output = await this.#nft(['list', 'tables'])
     return output.ok ? ok(readTableNames(output.value.stdout)) : output
+  }
+
+  async observeAll(): Promise<Result<Observation, KernelError>> {
+    const output = await this.#nft(['-j', '-n', 'list', 'ruleset'])
+    if (!output.ok) return output
+    const read = readObservation(output.value.stdout)
+    if (!read.ok) return this.#observeEach()
+    const { ruleset, notes, flagged } = read.value
+    const asleep = new Set<string>()
+    for (const table of flagged) if (await this.#isDormant(table)) asleep.add(`${table.family} ${table.name}`)
+    const tables = ruleset.tables.map(
+      (table): Table => (asleep.has(`${table.family} ${table.name}`) ? { ...table, dormant: true } : table),
+    )
+    return ok({ ruleset: { tables }, notes })
+  }
+
+  /** Where the listing of all is no JSON, that of one table spoils it: the others are read, and it is in doubt. */
+  async #observeEach(): Promise<Result<Observation, KernelError>> {
+    const refs = await this.tables()
+    if (!refs.ok) return refs
+    const tables: Table[] = []
+    const notes: string[] = []
+    for (const ref of refs.value) {
+      const output = isIdentifier(ref.name)
+        ? await this.#nft(['-j', '-n', 'list', 'table', ref.family, ref.name])
+        : undefined
+      if (output?.ok === false && output.error.kind === 'not-found') continue
+      const read = output?.ok === true ? readObservation(output.value.stdout) : undefined
+      const dormant = (await this.#isDormant(ref)) || undefined
+      if (read?.ok === true) {
+        notes.push(...read.value.notes)
+        tables.push(
+          ...read.value.ruleset.tables.map((table): Table => (dormant ? { ...table, dormant } : table)),
+        )
+      } else {
+        notes.push(printable(`table ${ref.family} ${ref.name} could not be read`))
+        tables.push(dormant ? { ...unreadableTable(ref), dormant } : unreadableTable(ref))
+      }
+    }
+    return ok({ ruleset: { tables }, notes })
+  }
+
+  /** By its text, which tells flags truly in every version. */
+  async #isDormant(table: TableRef): Promise<boolean> {
+    if (!isIdentifier(table.name)) return false
+    const output = await this.#nft(['list', 'table', table.family, table.name])
+    return output.ok && isDormantText(output.value.stdout)
   }
 
   async #load(

@@ -122,6 +122,7 @@ function kernelOnDemand(): Kernel {
     apply: async (transaction) => (await kernel()).apply(transaction),
     observe: async (table) => (await kernel()).observe(table),
     tables: async () => (await kernel()).tables(),
+    observeAll: async () => (await kernel()).observeAll(),
   }
 }
 
