@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ALL_WAYS_TO_KILL, WAYS_TO_KILL } from '../support/drill-kill.ts'
-import type { DrillLab } from '../support/drill-lab.ts'
-import { openLab } from '../support/drill-lab.ts'
+import { openLab, withLab } from '../support/drill-lab.ts'
 import { groupOf, isAlive, sessionOf } from '../support/drill-program.ts'
 import {
   ADMINS_ONLY,
@@ -29,15 +28,6 @@ const NEIGHBOURS = 'meta l4proto ipv6-icmp'
 const LAPTOP = 'ether saddr 02:ad:00:00:00:01'
 const OFFICE = ['ip saddr 10.60.2.2', 'ip6 saddr 2001:db8:60:2::2']
 const GUARDED = rules([NEIGHBOURS, LAPTOP, ...OFFICE])
-
-async function withLab(work: (lab: DrillLab) => Promise<void>): Promise<void> {
-  const lab = await openLab()
-  try {
-    await work(lab)
-  } finally {
-    await lab.close()
-  }
-}
 
 describe('the lab', { concurrency: 4 }, () => {
   test('is set up, and asked who gets in, in a moment', async (context) => {

@@ -10,7 +10,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ALL_WAYS_TO_KILL, WAYS_TO_KILL } from '../support/drill-kill.ts'
 import type { DrillLab } from '../support/drill-lab.ts'
-import { openLab } from '../support/drill-lab.ts'
+import { withLab } from '../support/drill-lab.ts'
 import type { Program } from '../support/drill-program.ts'
 import type { Expected } from '../support/drill-reach.ts'
 import { ADMINS_ONLY, expectReach, NOBODY } from '../support/drill-reach.ts'
@@ -56,14 +56,11 @@ describe('iptables-apply', { concurrency: 8 }, () => {
     for (let time = 0; time < TIMES; time++) {
       const after = Math.round((time / TIMES) * 0.5 * WINDOW * 1000)
       test(`${what}, ${after} ms after it asked`, async () => {
-        const lab = await openLab()
-        try {
+        await withLab(async (lab) => {
           const left = await drill(lab, act, after)
           standing.set(what, [...(standing.get(what) ?? []), left])
           await expectReach(lab, REACHED[left], what, { families: ['ip'] })
-        } finally {
-          await lab.close()
-        }
+        })
       })
     }
   }

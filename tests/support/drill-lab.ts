@@ -105,6 +105,16 @@ export async function openLab(): Promise<DrillLab> {
   }
 }
 
+/** A lab for as long as the work takes, however it ends. */
+export async function withLab(work: (lab: DrillLab) => Promise<void>): Promise<void> {
+  const lab = await openLab()
+  try {
+    await work(lab)
+  } finally {
+    await lab.close()
+  }
+}
+
 function machine(name: string, role: Machine['role'], number: number): Machine {
   const address = (text: string): IpAddress => expectOk(parseIpAddress(text), text)
   return {

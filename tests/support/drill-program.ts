@@ -181,9 +181,10 @@ export function killQuietly(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Not until its output is closed: a child that it left behind may hold that open for long. */
 async function gone(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  await new Promise((resolve) => child.once('close', resolve))
+  await new Promise((resolve) => child.once('exit', resolve))
 }
 
 async function until<T>(
