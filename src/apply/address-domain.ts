@@ -1,5 +1,4 @@
 import type { HostFacts } from '../host/host-facts.ts'
-import type { Cidr } from '../net/cidr.ts'
 import { cidrRange } from '../net/cidr.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
 import { familyOf, ipToNumber, widthOf } from '../net/ip-address.ts'
@@ -12,27 +11,24 @@ export interface Range {
   readonly high: bigint
 }
 
-const WHOLE: Readonly<Record<Family, Cidr>> = {
-  ip: parseLiteralCidr('0.0.0.0/0'),
-  ip6: parseLiteralCidr('::/0'),
-}
-
 /** Every address of the family. */
 export function wholeSpace(family: Family): Range {
-  return cidrRange(WHOLE[family])
+  return { low: 0n, high: (1n << BigInt(widthOf(family))) - 1n }
 }
 
 /** Sources that this kernel drops itself (ip_route_input_slow, ipv6_rcv): "this network", loopback, multicast, broadcast, v4-mapped. */
-const NEVER: readonly Cidr[] = [
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '224.0.0.0/4',
-  '255.255.255.255',
-  '::/128',
-  '::1/128',
-  'ff00::/8',
-  '::ffff:0:0/96',
-].map(parseLiteralCidr)
+const NEVER: Readonly<Record<Family, readonly Range[]>> = {
+  ip: rangesOf('0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/4', '255.255.255.255'),
+  ip6: [
+    ...rangesOf('::/128', '::1/128', 'ff00::/8'),
+    // ::ffff:0:0/96, which has no text of its own here: admit writes such an address as the IPv4 one.
+    { low: 0xffff_0000_0000n, high: 0xffff_ffff_ffffn },
+  ],
+}
+
+function rangesOf(...texts: readonly string[]): readonly Range[] {
+  return texts.map((text) => cidrRange(parseLiteralCidr(text)))
+}
 
 /**
  * Of these ranges the addresses that a packet from elsewhere can have as its source: not this host's own, and of the
@@ -40,7 +36,7 @@ const NEVER: readonly Cidr[] = [
  */
 export function sources(family: Family, ranges: readonly Range[], facts: HostFacts): readonly Interval[] {
   const own = facts.interfaces.flatMap((link) => link.addresses)
-  const taken: Range[] = NEVER.filter((cidr) => cidr.family === family).map(cidrRange)
+  const taken: Range[] = [...NEVER[family]]
   for (const { address, prefix } of own) {
     if (familyOf(address) !== family) continue
     taken.push(single(address))

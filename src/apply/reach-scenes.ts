@@ -48,7 +48,10 @@ export function adminScenes(
     const own = seen[index] ?? []
     const names = own.length > 0 ? own : anywhere
     const on = names.length > 0 ? linksNamed(context, names) : grantedLinks(context, device, ports)
-    return on.flatMap((link) => identityScenes(context, device, identity, link, ports))
+    const scenes = on.flatMap((link) => identityScenes(context, device, identity, link, ports, onLink))
+    if (scenes.length > 0) return scenes
+    // No link has a network: nothing is known of its sources then.
+    return on.flatMap((link) => identityScenes(context, device, identity, link, ports, anywhereOn))
   })
 }
 
@@ -79,13 +82,14 @@ function identityScenes(
   identity: Identity,
   link: Link,
   ports: readonly number[],
+  sourcesOfMac: SourcesOfMac,
 ): readonly Scene[] {
   if (identity.kind !== 'address' && !link.ethernet) return []
   const families: readonly Family[] = identity.kind === 'mac' ? ['ip', 'ip6'] : [identity.cidr.family]
   return families.flatMap((family) => {
     const to = points(family, destinations(context.facts, link, family))
     if (to.length === 0) return []
-    return arrivals(context, device, identity, link, family).flatMap(({ mac, from }) => {
+    return arrivals(context, device, identity, link, family, sourcesOfMac).flatMap(({ mac, from }) => {
       const domain = sources(family, from, context.facts)
       if (domain.length === 0) return []
       return ports.map((port) => scene(context, link, { family, mac, from: domain, to, port }))
@@ -105,15 +109,13 @@ function arrivals(
   identity: Identity,
   link: Link,
   family: Family,
+  sourcesOfMac: SourcesOfMac,
 ): readonly Arriving[] {
   switch (identity.kind) {
     case 'mac': {
       const routes = device.everyoneBehind !== undefined || isGateway(facts, link.name, identity.mac)
       return [
-        {
-          mac: identity.mac,
-          from: routes ? [wholeSpace(family)] : onLink(facts, link, identity.mac, family),
-        },
+        { mac: identity.mac, from: routes ? [wholeSpace(family)] : sourcesOfMac(facts, link, identity.mac, family) },
       ]
     }
     case 'bound':
@@ -138,9 +140,13 @@ function arrivals(
   }
 }
 
+type SourcesOfMac = (facts: HostFacts, link: Link, mac: MacAddress, family: Family) => readonly Range[]
+
+const anywhereOn: SourcesOfMac = (_facts, _link, _mac, family) => [wholeSpace(family)]
+
 /**
  * The addresses that a machine one hop away may use: those of the link's networks, link-local ones, and those at which
- * this host knows it. Where a link has no network of the family, all there are.
+ * this host knows it. None where the link has no network of the family: this host would not answer it there.
  */
 function onLink(facts: HostFacts, link: Link, mac: MacAddress, family: Family): readonly Range[] {
   const networks = link.addresses
@@ -152,9 +158,8 @@ function onLink(facts: HostFacts, link: Link, mac: MacAddress, family: Family): 
     .concat(facts.sshConnections.filter((one) => one.mac === mac).map(({ remote }) => remote.address))
     .filter((address) => familyOf(address) === family)
     .map(single)
-  const local = family === 'ip6' ? [cidrRange(LINK_LOCAL)] : []
-  const some = networks.some(({ low, high }) => low < high) || known.length > 0
-  return some ? [...networks, ...known, ...local] : [wholeSpace(family)]
+  const local = family === 'ip6' && networks.length > 0 ? [cidrRange(LINK_LOCAL)] : []
+  return [...networks, ...known, ...local]
 }
 
 const LINK_LOCAL = parseLiteralCidr('fe80::/64')
@@ -198,8 +203,7 @@ function fits(identity: Identity, mac: MacAddress | undefined, address: IpAddres
 }
 
 function linksNamed({ policy, facts }: SceneContext, names: readonly InterfaceName[]): readonly Link[] {
-  const links: readonly Link[] =
-    facts.interfaces.length > 0 ? facts.interfaces : judgedInterfaces(policy, facts)
+  const links: readonly Link[] = facts.interfaces.length > 0 ? facts.interfaces : judgedInterfaces(policy, facts)
   return names.map(
     (name) => links.find((link) => link.name === name) ?? { name, ethernet: name !== 'lo', addresses: [] },
   )
