@@ -24,6 +24,11 @@ export const STEPS = [
 
 export type Step = (typeof STEPS)[number]
 
+/** The same of the commands that end a transaction which another process began. */
+export const ENDING_STEPS = ['confirm-claim', 'confirm-complete', 'rollback-undo'] as const
+
+export type EndingStep = (typeof ENDING_STEPS)[number]
+
 /** Why a transaction could not go on. */
 export type Trouble =
   | { readonly kind: 'kernel'; readonly error: KernelError }

@@ -1,5 +1,6 @@
 import type { Connections } from '../apply/connections.ts'
 import type { Journal, JournalError } from '../apply/journal.ts'
+import type { EndingStep, Step } from '../apply/machine.ts'
 import type { Result } from '../base/result.ts'
 import type { CallerPath } from '../host/caller.ts'
 import type { HostFacts } from '../host/host-facts.ts'
@@ -48,7 +49,7 @@ export interface System {
   /** Calls back on Ctrl-C instead of ending; the result puts things back. */
   onInterrupt(handler: () => void): () => void
   /** For drills: called before each step of a transaction. */
-  readonly onStep?: (step: string) => Promise<void>
+  readonly onStep?: (step: Step | EndingStep) => Promise<void>
   /** Who sits at the other end: the SSH connection that this process descends from. */
   caller(facts: HostFacts): Promise<HostFacts['sshConnections'][number] | undefined>
   lab(request: LabRequest): Promise<Result<LabReport, KernelError>>

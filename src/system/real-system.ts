@@ -29,7 +29,7 @@ export interface RealOptions {
   readonly run?: RunCommand
   /** The guard script. */
   readonly guard?: string
-  readonly onStep?: (step: string) => Promise<void>
+  readonly onStep?: NonNullable<System['onStep']>
 }
 
 /**
