@@ -20,6 +20,22 @@ export interface NftOptions {
   readonly timeout?: number
 }
 
+/**
+ * Ties nft's life to this process's: killed in the middle of a change, it must not leave an nft behind that makes the change
+ * after the watchdog has undone it, or half of it, since the text on its input ends early. The shell sees to the one
+ * case that the death signal misses: that this process died before the signal was asked for.
+ */
+const TIED: readonly string[] = [
+  'setpriv',
+  '--pdeathsig',
+  'KILL',
+  '/bin/sh',
+  '-c',
+  '[ "$PPID" = "$1" ] || exit 4; shift; exec "$@"',
+  'sh',
+  String(process.pid),
+]
+
 /** The real netfilter of this network namespace, by way of the `nft` program. */
 export class NftKernel implements Kernel {
   readonly #command: readonly [string, ...string[]]
@@ -43,11 +59,11 @@ export class NftKernel implements Kernel {
   }
 
   async check(transaction: Transaction): Promise<Result<void, KernelError>> {
-    return this.#load(['-c', '-f', '-'], transaction)
+    return this.#load(['-c', '-f', '-'], transaction, [])
   }
 
   async apply(transaction: Transaction): Promise<Result<void, KernelError>> {
-    return this.#load(['-f', '-'], transaction)
+    return this.#load(['-f', '-'], transaction, TIED)
   }
 
   async observe(table: TableRef): Promise<Result<Table | undefined, KernelError>> {
@@ -122,23 +138,33 @@ export class NftKernel implements Kernel {
     return output.ok && isDormantText(output.value.stdout)
   }
 
-  async #load(args: readonly string[], transaction: Transaction): Promise<Result<void, KernelError>> {
+  async #load(
+    args: readonly string[],
+    transaction: Transaction,
+    launcher: readonly string[],
+  ): Promise<Result<void, KernelError>> {
     if (transaction.operations.length === 0) return ok(undefined)
-    const output = await this.#nft(args, renderTransaction(transaction))
+    const output = await this.#nft(args, renderTransaction(transaction), launcher)
     if (output.ok) return ok(undefined)
     const origin = originOf(transaction, output.error.detail ?? '')
     return fail(origin === undefined ? output.error : { ...output.error, origin })
   }
 
-  async #nft(args: readonly string[], stdin = ''): Promise<Result<CommandOutput, KernelError>> {
-    const [program, ...before] = this.#command
+  async #nft(
+    args: readonly string[],
+    stdin = '',
+    launcher: readonly string[] = [],
+  ): Promise<Result<CommandOutput, KernelError>> {
+    const [program = 'nft', ...before] = [...launcher, ...this.#command]
     const result = await this.#run(program, [...before, ...args], { stdin, timeout: this.#timeout })
     switch (result.kind) {
-      case 'missing':
+      case 'missing': {
+        const part = launcher.length === 0 ? 'nftables' : 'util-linux'
         return fail({
           kind: 'unavailable',
-          message: `the program ${printable(result.program)} is not installed: apt install nftables`,
+          message: `the program ${printable(result.program)} is not installed: apt install ${part}`,
         })
+      }
       case 'failed':
         return fail({
           kind: 'unavailable',
