@@ -49,7 +49,7 @@ export async function startWatchdog(
   state: string,
   id: string,
   guard = GUARD,
-): Promise<void> {
+): Promise<() => boolean> {
   if (await systemdRunsThisNetwork()) {
     const result = await run('systemd-run', unitArguments(state, id, guard), { timeout: 10_000 })
     if (result.kind === 'ran' && result.code === 0) return

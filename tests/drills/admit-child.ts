@@ -31,7 +31,9 @@ process.exitCode = await run({
             run: (program, args, options) =>
               runCommand(
                 program === 'nft' ? (plan.nft ?? program) : program,
-                program === 'setpriv' ? args.map((word) => (word === 'nft' ? (plan.nft ?? word) : word)) : args,
+                program === 'setpriv'
+                  ? args.map((word) => (word === 'nft' ? (plan.nft ?? word) : word))
+                  : args,
                 options,
               ),
           }),

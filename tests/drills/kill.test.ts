@@ -67,8 +67,14 @@ const APPLY: Readonly<Record<Step, Drill['run']>> = {
   cut: killedApply('cut'),
   claim: killedUnconfirmed('claim', 'before'),
   complete: killedUnconfirmed('complete', 'confirmed'),
-  withdraw: killedApply('withdraw', (lab) => nftStandIn(lab.folder, { at: 1, loadsOnly: true, fault: 'fails' }).path),
-  undo: killedApply('undo', (lab) => nftStandIn(lab.folder, { at: 1, loadsOnly: true, fault: 'lets everyone in' }).path),
+  withdraw: killedApply(
+    'withdraw',
+    (lab) => nftStandIn(lab.folder, { at: 1, loadsOnly: true, fault: 'fails' }).path,
+  ),
+  undo: killedApply(
+    'undo',
+    (lab) => nftStandIn(lab.folder, { at: 1, loadsOnly: true, fault: 'lets everyone in' }).path,
+  ),
   'take-back': killedApply('take-back', undoneMeanwhile),
 }
 
@@ -136,11 +142,12 @@ describe('without the watchdog, the same drills fail', { concurrency: 4 }, () =>
     test(step, async () => {
       await withLab(async (lab) => {
         await beginConfirmed(lab)
-        const guard = guardThatHolds(lab.folder, undefined, [
-          ['    wait_for_end "$1"', '    exit 0'],
-        ])
+        const guard = guardThatHolds(lab.folder, undefined, [['    wait_for_end "$1"', '    exit 0']])
         writePolicy(lab, POLICY_BAD)
-        const program = await startAdmit(lab, ['apply', '--confirm-within', WINDOW, ...FORCE_BAD], { step, guard })
+        const program = await startAdmit(lab, ['apply', '--confirm-within', WINDOW, ...FORCE_BAD], {
+          step,
+          guard,
+        })
         await heldAt(lab, program)
         WAYS_TO_KILL['SIGKILL to the process'](program)
         assert.equal(await settled(lab, 3000), false)
@@ -199,7 +206,9 @@ function killedEnding(step: EndingStep, args: readonly string[], ending: Ending)
 function killedWatchdog(step: string): Drill['run'] {
   return async (lab, way) => {
     const broken: readonly [string, string][] =
-      step === 'undo-rescue' ? [['run_nft() {', 'run_nft() { case $* in *previous.nft*) return 1 ;; esac;']] : []
+      step === 'undo-rescue'
+        ? [['run_nft() {', 'run_nft() { case $* in *previous.nft*) return 1 ;; esac;']]
+        : []
     const guard = guardThatHolds(lab.folder, step, broken)
     writePolicy(lab, POLICY_BAD)
     const program = await startAdmit(

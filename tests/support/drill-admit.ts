@@ -41,7 +41,15 @@ export function startAdmit(
   plan: Partial<ChildPlan> = {},
   options: Partial<StartOptions> = {},
 ): Promise<Program> {
-  const argv = [process.execPath, CHILD, '--policy', join(lab.folder, 'policy.yaml'), '--state', lab.state, ...args]
+  const argv = [
+    process.execPath,
+    CHILD,
+    '--policy',
+    join(lab.folder, 'policy.yaml'),
+    '--state',
+    lab.state,
+    ...args,
+  ]
   const environment = { ADMIT_DRILL: JSON.stringify({ folder: lab.folder, ...plan }) }
   return lab.start(argv, { ...options, environment })
 }
@@ -95,7 +103,11 @@ export async function beginConfirmed(lab: DrillLab): Promise<void> {
 }
 
 /** The guard with its steps made real: at `step` it writes `held` and waits for `go`; other lines as given. */
-export function guardThatHolds(folder: string, step: string | undefined, more: readonly [string, string][] = []): string {
+export function guardThatHolds(
+  folder: string,
+  step: string | undefined,
+  more: readonly [string, string][] = [],
+): string {
   let text = readFileSync(GUARD, 'utf8')
   const replace = (from: string, to: string): void => {
     if (!text.includes(from)) throw new Error(`the guard has no line ${from}`)
