@@ -2,6 +2,7 @@ import type { Result } from '../base/result.ts'
 import type { HostFacts } from '../host/host-facts.ts'
 import type { TrackedFlow } from '../host/read-tracking.ts'
 import type { Ways } from '../host/ways.ts'
+import { PICKED_UP } from '../policy/meaning.ts'
 import type { Table } from '../ruleset/ruleset.ts'
 import type { Connections, ConnectionsError } from './connections.ts'
 import type { Ends, Judged, UdpFlow } from './live.ts'
@@ -67,18 +68,20 @@ export async function cutRefused(
     problems: [],
   }
   const [flows, flowtables] = await Promise.all([
-    valueOf(work, connections.flows(), 'what connection tracking knows'),
+    flowsNow(work),
     valueOf(work, connections.flowtables(), 'the flowtables'),
   ])
   const tcp = await cutSockets(work, flows)
   const entriesLeft = flows === undefined ? 0 : await forgetEnded(work, tcp.cut)
-  const offloaded = await unload(work, tcp.first?.offloaded ?? [])
+  // Anew: before the first rule that asks for tracking there was nothing to be seen, and flows show one by one.
+  const after = flows === undefined ? tcp.first : await look(work, await flowsNow(work))
+  const offloaded = await unload(work, after?.offloaded ?? [])
   return {
     cut: tcp.cut,
     remaining: tcp.remaining,
     undecided: tcp.first?.undecided ?? [],
     silenced: tcp.first?.silenced ?? [],
-    udp: tcp.first?.udp ?? [],
+    udp: await judgeAnswers(work, after?.udp ?? []),
     flowtables: flowtables ?? [],
     unloaded: offloaded.gone,
     stillOffloaded: offloaded.there,
@@ -108,6 +111,10 @@ async function valueOf<T>(
   if (result.ok) return result.value
   work.problems.push(`${what} could not be read: ${result.error.message}`)
   return undefined
+}
+
+function flowsNow(work: Work): Promise<readonly TrackedFlow[] | undefined> {
+  return valueOf(work, work.connections.flows(), 'what connection tracking knows')
 }
 
 interface CutSockets {
@@ -158,6 +165,22 @@ async function mayKill({ connections, problems }: Work): Promise<boolean> {
   return can.ok
 }
 
+/**
+ * Marks the entries of flows that a client opened, by their ports, and that tracking met with this host speaking: the rule for
+ * answers leaves marked ones out, so that what the client sends is judged. The flows as they are then.
+ */
+async function judgeAnswers(work: Work, udp: readonly UdpFlow[]): Promise<readonly UdpFlow[]> {
+  const entries = udp.flatMap(({ entry }) => entry ?? [])
+  if (entries.length === 0) return udp
+  const marked = await work.connections.mark(entries, PICKED_UP)
+  if (!marked.ok) work.problems.push(marked.error.message)
+  const flows = await flowsNow(work)
+  const judged = new Set((flows ?? []).filter(({ mark }) => (mark & PICKED_UP) !== 0).map(flowKey))
+  return udp.map(({ entry, ...flow }) =>
+    entry !== undefined && judged.has(flowKey(entry)) ? { ...flow, opened: 'peer' } : flow,
+  )
+}
+
 /** Removes the entries of ended connections; how many are left. */
 async function forgetEnded(work: Work, ended: readonly Ends[]): Promise<number> {
   if (ended.length === 0) return 0
@@ -193,7 +216,7 @@ async function forgetAll(
 ): Promise<{ readonly there: readonly TrackedFlow[] }> {
   let there: readonly TrackedFlow[] = []
   for (let round = 1; ; round++) {
-    const flows = await valueOf(work, work.connections.flows(), 'what connection tracking knows')
+    const flows = await flowsNow(work)
     if (flows === undefined) return { there }
     there = choose(flows)
     if (there.length === 0 || round >= work.limits.rounds || work.connections.elapsed() >= work.end)

@@ -18,6 +18,8 @@ export interface UdpFlow extends Ends {
    * sending first, or nothing was seen yet; what the peer sends then counts as an answer until the flow has been silent.
    */
   readonly opened: 'peer' | 'unclear'
+  /** The entry to be marked, so that answers are judged: of an unclear flow that by its ports a client opened. */
+  readonly entry?: TrackedFlow
 }
 
 /** The live connections of this host, sorted by who opened them. Nothing that stays on this host is among them. */
@@ -177,9 +179,12 @@ function servedBy({
     places.has(`${protocol} ${local.port} *`) || places.has(`${protocol} ${local.port} ${local.address}`)
 }
 
-/** Linux gives these ports to whoever dials (net.ipv4.ip_local_port_range, its default): a socket there waits for answers. */
-const DIALLING_PORTS = { low: 32768, high: 60999 } as const
+/** Linux gives these ports to whoever dials (net.ipv4.ip_local_port_range, its default). */
+function isDiallingPort(port: number): boolean {
+  return port >= 32768 && port <= 60999
+}
 
+/** The UDP flows of this host that a peer may have opened. */
 function udpFlows(
   sockets: ConnectionsReading,
   flows: readonly TrackedFlow[],
@@ -187,29 +192,37 @@ function udpFlows(
 ): readonly UdpFlow[] {
   const found = new Map<string, UdpFlow>()
   const isServed = servedBy(sockets)
-  const serves = (ends: Ends): boolean =>
-    ends.local.port < DIALLING_PORTS.low || ends.local.port > DIALLING_PORTS.high
-  for (const { protocol, original, reply } of flows) {
-    if (protocol !== 'udp') continue
+  for (const flow of flows) {
+    if (flow.protocol !== 'udp') continue
+    const { original, reply } = flow
     if (own.has(reply.source)) {
       const ends = endsFrom(reply.source, reply.sourcePort, original.source, original.sourcePort)
       found.set(endsKey(ends), { ...ends, opened: 'peer' })
     } else if (own.has(original.source)) {
-      const ends = endsFrom(
-        original.source,
-        original.sourcePort,
-        original.destination,
-        original.destinationPort,
-      )
-      if (serves(ends) && isServed({ ...ends, protocol }))
-        found.set(endsKey(ends), { ...ends, opened: 'unclear' })
+      const { source, sourcePort, destination, destinationPort } = original
+      const ends = endsFrom(source, sourcePort, destination, destinationPort)
+      const seen = unclearFlow(ends, flow)
+      if (seen !== undefined && isServed({ ...ends, protocol: 'udp' })) found.set(endsKey(ends), seen)
     }
   }
   for (const socket of sockets.connected) {
-    if (socket.protocol !== 'udp' || found.has(endsKey(socket)) || !serves(socket)) continue
+    if (socket.protocol !== 'udp' || found.has(endsKey(socket)) || wasDialled(socket)) continue
     found.set(endsKey(socket), { local: socket.local, remote: socket.remote, opened: 'unclear' })
   }
   return [...found.values()].filter(({ remote }) => !isGroup(remote.address))
+}
+
+/** This host was seen sending first: a server that went on talking, or one that dialled from its own port. */
+function unclearFlow(ends: Ends, entry: TrackedFlow): UdpFlow | undefined {
+  if ((entry.mark & PICKED_UP) !== 0) return { ...ends, opened: 'peer' }
+  if (wasDialled(ends)) return undefined
+  const fromClient = isDiallingPort(ends.remote.port) && !isDiallingPort(ends.local.port)
+  return { ...ends, opened: 'unclear', ...(fromClient ? { entry } : {}) }
+}
+
+/** By its ports this host dialled: from a port for dialling to one that is none. */
+function wasDialled({ local, remote }: Ends): boolean {
+  return isDiallingPort(local.port) && !isDiallingPort(remote.port)
 }
 
 function endsFrom(own: IpAddress, ownPort: number, peer: IpAddress, peerPort: number): Ends {

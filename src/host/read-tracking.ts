@@ -80,6 +80,12 @@ export function forgetQuestions(
   return [...new Map(questions.map((question) => [question.join(' '), question])).values()]
 }
 
+/** The arguments for `conntrack` that set bits in an entry's mark: the mask's bits are zeroed, then the value is put in by exclusive or. */
+export function markQuestion(flow: TrackedFlow, bits: number): readonly string[] {
+  const [, ...which] = [...groupArgs(flow), ...clientArgs(flow)]
+  return ['-U', ...which, '-m', `${bits}/${bits}`]
+}
+
 /** The side that opened the connection has a port of its own for each; the other side's is the service. */
 function groupArgs({ protocol, original, reply }: TrackedFlow): readonly string[] {
   const family = original.source.includes(':') ? 'ipv6' : 'ipv4'
