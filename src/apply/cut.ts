@@ -5,7 +5,7 @@ import type { Ways } from '../host/ways.ts'
 import { PICKED_UP } from '../policy/meaning.ts'
 import type { Table } from '../ruleset/ruleset.ts'
 import type { Connections, ConnectionsError } from './connections.ts'
-import type { Ends, Judged, UdpFlow } from './live.ts'
+import type { Ends, Judged, Flow } from './live.ts'
 import { endsKey, entriesOf, judgeConnections, peersOf, sortConnections } from './live.ts'
 import { peerJudge } from './refused.ts'
 
@@ -19,8 +19,8 @@ export interface CutReport {
   readonly undecided: readonly Ends[]
   /** Opened by this host before connection tracking began: the rules refuse the answers, so they are to be dialled anew. */
   readonly silenced: readonly Ends[]
-  /** UDP flows under way whose peers the rules refuse. */
-  readonly udp: readonly UdpFlow[]
+  /** UDP flows under way whose peers the rules refuse, and forwarded TCP whose opener nobody can tell. */
+  readonly flows: readonly Flow[]
   /** Flowtables of the ruleset, as `FAMILY TABLE FLOWTABLE`. */
   readonly flowtables: readonly string[]
   /** Offloaded flows of refused peers whose entries were removed: TCP only. */
@@ -33,15 +33,20 @@ export interface CutReport {
   readonly problems: readonly string[]
 }
 
-export interface CutLimits {
+export interface CutOptions {
+  /**
+   * Before this change there was no table of admit's: what connection tracking knows it may have met in the middle. The kernel
+   * begins to track when a transaction is prepared, and the rules that mark such connections come with its end.
+   */
+  readonly fresh: boolean
   /** Milliseconds after which no new attempt is begun. */
-  readonly time: number
+  readonly time?: number
   /** Looks at the sockets, the first one included. */
-  readonly rounds: number
+  readonly rounds?: number
 }
 
 /** Looking again finds what was being opened meanwhile; whoever is refused opens nothing new, so few looks are enough. */
-const LIMITS: CutLimits = { time: 5000, rounds: 5 }
+const LIMITS = { time: 5000, rounds: 5 } as const
 
 /**
  * Ends what the rules refuse: to be called when the kernel holds `table`, with `now` in seconds since 1970. TCP connections
@@ -56,15 +61,16 @@ export async function cutRefused(
   table: Table,
   facts: HostFacts,
   now: number,
-  limits: CutLimits = LIMITS,
+  options: CutOptions,
 ): Promise<CutReport> {
   const work: Work = {
     connections,
     table,
     facts,
     now,
-    limits,
-    end: connections.elapsed() + limits.time,
+    fresh: options.fresh,
+    rounds: options.rounds ?? LIMITS.rounds,
+    end: connections.elapsed() + (options.time ?? LIMITS.time),
     problems: [],
   }
   const [flows, flowtables] = await Promise.all([
@@ -81,7 +87,7 @@ export async function cutRefused(
     remaining: tcp.remaining,
     undecided: tcp.first?.undecided ?? [],
     silenced: tcp.first?.silenced ?? [],
-    udp: await judgeAnswers(work, after?.udp ?? []),
+    flows: await judgeAnswers(work, after?.flows ?? []),
     flowtables: flowtables ?? [],
     unloaded: offloaded.gone,
     stillOffloaded: offloaded.there,
@@ -95,7 +101,8 @@ interface Work {
   readonly table: Table
   readonly facts: HostFacts
   readonly now: number
-  readonly limits: CutLimits
+  readonly fresh: boolean
+  readonly rounds: number
   /** On the clock of `elapsed`. */
   readonly end: number
   readonly problems: string[]
@@ -136,7 +143,7 @@ async function cutSockets(work: Work, flows: readonly TrackedFlow[] | undefined)
     const before = remaining
     remaining = judged.refused
     const stuck = round > 2 && before.length === remaining.length
-    const over = round >= work.limits.rounds || work.connections.elapsed() >= work.end
+    const over = round >= work.rounds || work.connections.elapsed() >= work.end
     if (remaining.length === 0 || stuck || over) break
     if (round === 1 && !(await mayKill(work))) break
     for (const socket of judged.refused) tried.set(endsKey(socket), socket)
@@ -151,7 +158,7 @@ async function look(work: Work, flows: readonly TrackedFlow[] | undefined): Prom
   const { connections, table, facts, now } = work
   const sockets = await valueOf(work, connections.sockets(), 'the sockets')
   if (sockets === undefined) return undefined
-  const live = sortConnections(sockets, flows, facts)
+  const live = sortConnections(sockets, flows, facts, work.fresh)
   const peers = peersOf(live)
   const none: Ways = new Map()
   const ways =
@@ -166,19 +173,22 @@ async function mayKill({ connections, problems }: Work): Promise<boolean> {
 }
 
 /**
- * Marks the entries of flows that a client opened, by their ports, and that tracking met with this host speaking: the rule for
- * answers leaves marked ones out, so that what the client sends is judged. The flows as they are then.
+ * Marks the entries of flows that a client opened, by their ports, and that tracking met with the other side speaking: the rule
+ * for answers leaves marked ones out, so that what the client sends is judged. TCP that is refused so ends by itself; what has to
+ * be told about the rest is returned.
  */
-async function judgeAnswers(work: Work, udp: readonly UdpFlow[]): Promise<readonly UdpFlow[]> {
-  const entries = udp.flatMap(({ entry }) => entry ?? [])
-  if (entries.length === 0) return udp
+async function judgeAnswers(work: Work, refused: readonly Flow[]): Promise<readonly Flow[]> {
+  const entries = refused.flatMap(({ entry }) => entry ?? [])
+  if (entries.length === 0) return refused
   const marked = await work.connections.mark(entries, PICKED_UP)
   if (!marked.ok) work.problems.push(marked.error.message)
   const flows = await flowsNow(work)
   const judged = new Set((flows ?? []).filter(({ mark }) => (mark & PICKED_UP) !== 0).map(flowKey))
-  return udp.map(({ entry, ...flow }) =>
-    entry !== undefined && judged.has(flowKey(entry)) ? { ...flow, opened: 'peer' } : flow,
-  )
+  return refused
+    .map(({ entry, ...flow }): Flow => {
+      return entry !== undefined && judged.has(flowKey(entry)) ? { ...flow, opened: 'peer' } : flow
+    })
+    .filter(({ protocol, opened }) => protocol === 'udp' || opened !== 'peer')
 }
 
 /** Removes the entries of ended connections; how many are left. */
@@ -219,8 +229,7 @@ async function forgetAll(
     const flows = await flowsNow(work)
     if (flows === undefined) return { there }
     there = choose(flows)
-    if (there.length === 0 || round >= work.limits.rounds || work.connections.elapsed() >= work.end)
-      return { there }
+    if (there.length === 0 || round >= work.rounds || work.connections.elapsed() >= work.end) return { there }
     const forgotten = await work.connections.forget(there, flows)
     if (!forgotten.ok) {
       work.problems.push(forgotten.error.message)
