@@ -162,6 +162,7 @@ describe('cut for good', () => {
     await restart()
     await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
     await guest.streamer.tell(`idle many ${guest.client.host} ${PORT} 1000`, 60_000)
+    await guest.streamer.tell(`idle near ${linkLocalOf(guest)}%eth0 ${PORT} 1`)
     await laptop.streamer.tell(`idle few ${laptop.client.host6} ${PORT} 10`)
     // The guest's system hears no answer to a first SYN, so these stay half open.
     run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], NO_ANSWERS)
@@ -178,6 +179,10 @@ describe('cut for good', () => {
       [[], [], 0, []],
     )
     assert.equal(halfOpen(), 0)
+    assert.ok(
+      report.cut.some(({ remote }) => remote.address.startsWith('fe80:')),
+      'by link-local addresses',
+    )
     const left = expectOk(await connections.sockets(), 'sockets').connected
     assert.equal(
       left.filter(({ local, remote }) => local.port === PORT && remote.address === guest.client.address)
@@ -191,25 +196,39 @@ describe('cut for good', () => {
     run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'deaf'])
   })
 
-  test('a connection whose listener is gone, and one that tracking took for one of this host’s own', async () => {
+  test('a connection whose listener is gone', async () => {
     await restart()
-    nftDelete()
-    // Tracking by somebody else's rules, which forget what they knew while the host speaks: it becomes the one who opened.
-    run(
-      'nft',
-      ['-f', '-'],
-      'table inet other { chain input { type filter hook input priority 10; ct state established accept; }; }',
-    )
-    const talks = await talksOf(guest, 'direct')
-    await assertAlive(talks)
-    run('conntrack', ['-F'])
-    await sleep(200)
+    await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    await guest.streamer.tell(`idle orphan ${guest.client.host} ${PORT} 1`)
+    await laptop.streamer.tell(`idle kept ${laptop.client.host} ${PORT} 1`)
     await host.tell(`deaf ${PORT}`)
-    await host.tell(`serve ${PORT + 1}`)
     const report = await apply(LAPTOP, 'laptop')
-    const flows = expectOk(await connections.flows(), 'flows')
+    assert.deepEqual(cutAddresses(report), [guest.client.address], 'tracking knows who opened it')
+    assert.equal((await laptop.streamer.counts())['kept']?.count, 0)
+  })
+
+  test('connections for whose opener somebody else’s tracking took the server', async () => {
+    await restart()
+    const talks = await talksOf(guest, 'everywhere')
+    await assertAlive(talks)
+    // Tracking begins while only the servers are heard.
+    run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], DUMB)
+    await sleep(100)
+    run('nft', ['-f', '-'], TRACKING)
+    await until(async () => {
+      const flows = expectOk(await connections.flows(), 'flows')
+      return flows.filter(({ original }) => original.sourcePort === PORT).length === talks.length
+    })
+    run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'dumb'])
+    await assertAlive(talks)
+
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual([report.remaining, report.entriesLeft, report.problems], [[], 0, []])
+    assert.deepEqual(cutAddresses(report), [guest.client.address, guest.client.address6].sort())
+    const both = [`${guest.client.address} peer`, `${guest.client.address6} peer`]
+    assert.deepEqual(udpNames(report), [...both, ...both].sort(), 'with this host, and through it')
+    await assertCut(talks)
     run('nft', ['delete', 'table', 'inet', 'other'])
-    assert.deepEqual(cutAddresses(report), [], JSON.stringify(flows))
   })
 
   test('who cannot be judged is left alone and named', async () => {
@@ -345,6 +364,21 @@ safety: { admins: 0 }
 `
 }
 
+const DUMB = `table inet dumb {
+  chain output {
+    type filter hook output priority 0; policy drop;
+    icmpv6 type { 135, 136 } accept
+  }
+}
+`
+/** Somebody else's rules, which track and refuse nothing. */
+const TRACKING = `table inet other {
+  chain input {
+    type filter hook input priority 10; policy accept;
+    ct state established accept
+  }
+}
+`
 const NO_ANSWERS = `table inet deaf {
   chain input {
     type filter hook input priority 0; policy accept;
@@ -359,6 +393,12 @@ function nftDelete(): void {
     ['-f', '-'],
     `table ${ADMIT_TABLE.family} ${ADMIT_TABLE.name} {}\ndelete table ${ADMIT_TABLE.family} ${ADMIT_TABLE.name}\n`,
   )
+}
+
+/** This host's own link-local address on somebody's cable. */
+function linkLocalOf({ client }: Person): string {
+  const said = run('ip', ['-6', 'address', 'show', 'dev', client.interfaceName, 'scope', 'link'])
+  return /inet6 (fe80:[^/]+)/.exec(said)?.[1] ?? assert.fail(said)
 }
 
 function halfOpen(): number {
