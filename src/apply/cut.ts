@@ -198,7 +198,10 @@ async function forgetEnded(work: Work, ended: readonly Ends[]): Promise<number> 
   return there.length
 }
 
-/** Takes TCP out of flowtables by removing its entries; of UDP nothing is removed (see `cutRefused`). */
+/**
+ * Takes TCP out of flowtables by removing its entries; of UDP nothing is removed (see `cutRefused`). Kernels before "netfilter:
+ * ctnetlink: Support offloaded conntrack entry deletion" (2023) refuse that: the flow is then still there, and named.
+ */
 async function unload(
   work: Work,
   refused: readonly TrackedFlow[],

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { forgetQuestions, markQuestion, readFlowtables, readTracking } from './read-tracking.ts'
 
-// The offloaded lines and the flowtables are as conntrack-tools and nft print them by their sources: the kernels that the tests run
-// on have no flowtables. The others were recorded.
+// The offloaded entries and the flowtables are written after the kernel's Documentation/networking/nf_flowtable.rst: the kernel
+// that the tests run on has no flowtables. The other entries were recorded.
 const LISTING = `tcp      6 431999 ESTABLISHED src=10.0.0.9 dst=10.0.0.2 sport=5050 dport=22 src=10.0.0.2 dst=10.0.0.9 sport=22 dport=5050 [ASSURED] mark=268435456 use=1
 ipv6     10 udp      17 29 src=2001:db8::9 dst=2001:db8::2 sport=5353 dport=53 [UNREPLIED] src=2001:db8::2 dst=2001:db8::9 sport=53 dport=5353 mark=0 use=1
 ipv4     2 tcp      6 9 CLOSE src=10.0.0.9 dst=10.0.0.2 sport=5051 dport=22 packets=7 bytes=600 src=10.0.0.2 dst=10.0.0.9 sport=22 dport=5051 packets=5 bytes=700 [ASSURED] mark=0 zone=0 use=2

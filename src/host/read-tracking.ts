@@ -29,8 +29,7 @@ export function trackingQuestion(family: 'ipv4' | 'ipv6'): readonly string[] {
 
 /**
  * Reads `conntrack -L`, also `-o extended`, and /proc/net/nf_conntrack: the entries of TCP and UDP. An offloaded entry has neither
- * timeout nor state; `[OFFLOAD]` or `[HW_OFFLOAD]` stands among its flags (conntrack-tools, src/conntrack.c; the kernel's
- * nf_conntrack_standalone.c).
+ * timeout nor state; `[OFFLOAD]` or `[HW_OFFLOAD]` stands among its flags (nf_flowtable.rst in the kernel's documentation).
  */
 export function readTracking(text: string): Reading<readonly TrackedFlow[]> {
   const flows: TrackedFlow[] = []
