@@ -65,7 +65,7 @@ export function whyNoSshd(): string | undefined {
   }
   const lacking = PROGRAMS.filter((path) => !existsSync(path) && !existsSync(join(ASIDE, path)))
   if (lacking.length === 0) return undefined
-  return `neither in this system nor in .cache/aside (script/bootstrap, as root): ${lacking.join(' ')}`
+  return `neither in this system nor in .cache/aside (script/test, as root, unpacks them): ${lacking.join(' ')}`
 }
 
 /** Starts sshd on port 22 of this namespace, for root and alice. Only inside script/netns: it mounts over /usr and /etc. */
