@@ -116,7 +116,7 @@ describe('a decision', () => {
       'other',
       chain('in', base('input', -10), rule('few', LIMIT, ACCEPT), rule('no', DROP)),
     )
-    assert.deepEqual(told(ask(SYN, CLOSED, limited)), ['limit'])
+    assert.deepEqual(told(ask(SYN, CLOSED, limited)), ['limit rate 3/minute'])
   })
 
   test('hangs on nothing that decides nothing', () => {
@@ -141,7 +141,7 @@ describe('a decision', () => {
       chain('in', base('input', -10), rule('a', LIMIT, verdict({ kind: 'jump', chain: 'b' }))),
       chain('b', undefined, rule('b', LIMIT, ACCEPT), rule('c', DROP)),
     )
-    assert.deepEqual(told(ask(SYN, twice)), ['limit', 'limit'])
+    assert.deepEqual(told(ask(SYN, twice)), ['limit rate 3/minute', 'limit rate 3/minute'])
   })
 
   test('many doubtful rules are no product of assumptions', () => {

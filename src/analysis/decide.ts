@@ -134,7 +134,7 @@ function runRule(run: Run, chain: Chain, rule: Rule, index: number, entering: St
   for (const statement of rule.statements) {
     if (statement.kind === 'verdict')
       return { missed, matched: { state, said: { verdict: statement.verdict } } }
-    const text = statement.kind === 'opaque' ? statement.text : statement.kind
+    const text = textOf(statement)
     const unknown: Unknown = { table: run.stop.table, chain: chain.name, rule, index, text }
     const answer = ask(run, state, statement, unknown)
     if (answer === 'no') return { missed: missing(entering, [...missed, state]) }
@@ -150,6 +150,12 @@ function runRule(run: Run, chain: Chain, rule: Rule, index: number, entering: St
     } else state = answer.state
   }
   return { missed, matched: { state, said: {} } }
+}
+
+function textOf(statement: Statement): string {
+  if (statement.kind === 'opaque') return statement.text
+  if (statement.kind === 'limit') return `limit rate ${statement.rate}/${statement.per}`
+  return statement.kind === 'field' ? statement.fields.join(' . ') : statement.kind
 }
 
 /** A rule that fails whatever its doubtful statements do assumes nothing. */

@@ -115,7 +115,10 @@ function arrivals(
     case 'mac': {
       const routes = device.everyoneBehind !== undefined || isGateway(facts, link.name, identity.mac)
       return [
-        { mac: identity.mac, from: routes ? [wholeSpace(family)] : sourcesOfMac(facts, link, identity.mac, family) },
+        {
+          mac: identity.mac,
+          from: routes ? [wholeSpace(family)] : sourcesOfMac(facts, link, identity.mac, family),
+        },
       ]
     }
     case 'bound':
@@ -203,7 +206,8 @@ function fits(identity: Identity, mac: MacAddress | undefined, address: IpAddres
 }
 
 function linksNamed({ policy, facts }: SceneContext, names: readonly InterfaceName[]): readonly Link[] {
-  const links: readonly Link[] = facts.interfaces.length > 0 ? facts.interfaces : judgedInterfaces(policy, facts)
+  const links: readonly Link[] =
+    facts.interfaces.length > 0 ? facts.interfaces : judgedInterfaces(policy, facts)
   return names.map(
     (name) => links.find((link) => link.name === name) ?? { name, ethernet: name !== 'lo', addresses: [] },
   )

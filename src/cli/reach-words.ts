@@ -83,17 +83,17 @@ function flagWords({ packet }: ReachFailure): string {
   return packet?.sourcePort === undefined ? '' : `, source port ${packet.sourcePort}`
 }
 
-function stepWords({ table, chain, rule, index }: Step): string {
+function stepWords({ table, chain, rule }: Step): string {
   const where = `table ${table.family} ${table.name}, chain ${chain}`
   if (rule === undefined) return `${where}: its policy`
   const origin = originPath(rule.comment ?? '')
   if (origin !== undefined) return `${where}: ${rule.comment}`
-  return `${where}, rule ${(index ?? 0) + 1}: ${describeRule(rule)}`
+  return `${where}: ${describeRule(rule)}`
 }
 
-function unknownWords({ table, chain, index, text }: Unknown): string {
-  const rule = index === undefined ? '' : `, rule ${index + 1}`
-  return `table ${table.family} ${table.name}, chain ${chain}${rule}: ${text}`
+function unknownWords({ table, chain, rule, text }: Unknown): string {
+  const words = rule?.comment === undefined ? text : `${text} (${rule.comment})`
+  return `table ${table.family} ${table.name}, chain ${chain}: ${words}`
 }
 
 function fixLines(failure: ReachFailure, policy: Policy): readonly string[] {

@@ -7,11 +7,21 @@ export function opaqueEffect(kind: string, body: unknown): OpaqueEffect | undefi
   if (kind === 'xt') return xtEffect(body)
   if (PACKET.has(kind)) return 'packet'
   if (HARMLESS.has(kind)) return 'none'
-  return VERDICT.has(kind) ? 'verdict' : undefined
+  return MATCHING.has(kind) ? undefined : 'verdict'
 }
 
-/** Statements that give verdicts of their own, or let packets pass the filter unseen. */
-const VERDICT: ReadonlySet<string> = new Set(['vmap', 'queue', 'fwd', 'flow'])
+/** Statements that hold or not and do nothing else to the packet. All that is in no list may do anything. */
+const MATCHING: ReadonlySet<string> = new Set([
+  'match',
+  'limit',
+  'quota',
+  'counter',
+  'ct count',
+  'meter',
+  'set',
+  'map',
+  'last',
+])
 const PACKET: ReadonlySet<string> = new Set([
   'snat',
   'dnat',

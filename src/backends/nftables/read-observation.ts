@@ -2,8 +2,10 @@ import type { Result } from '../../base/result.ts'
 import { fail, ok } from '../../base/result.ts'
 import { printable } from '../../base/terminal.ts'
 import type { Rule, Ruleset, Table, TableRef } from '../../ruleset/ruleset.ts'
+import { arrayOf, isRecord } from './json-shape.ts'
+import { inPlainWords } from './plain-idioms.ts'
 import type { ReadRuleset } from './read-json.ts'
-import { readJson } from './read-json.ts'
+import { parseText, readJson } from './read-json.ts'
 
 /** Everybody's tables, and what of them is left out, in words. */
 export interface ReadObservation {
@@ -19,9 +21,16 @@ export interface ReadObservation {
  */
 export function readObservation(json: string): Result<ReadObservation, string> {
   const { text, flagged } = withoutTableFlags(json)
-  const read = readJson(text)
+  const read = readPlain(text)
   if (!read.ok) return fail(read.error)
   return ok({ ...judgeable(read.value), flagged })
+}
+
+function readPlain(text: string): Result<ReadRuleset, string> {
+  const parsed = parseText(text)
+  if (!parsed.ok) return parsed
+  const objects = isRecord(parsed.value) ? arrayOf(parsed.value['nftables']) : undefined
+  return readJson(objects === undefined ? parsed.value : { nftables: inPlainWords(objects) })
 }
 
 /** `flags dormant` in what `nft list table` prints, which has them on a line of their own before all else. */

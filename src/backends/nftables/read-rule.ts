@@ -75,6 +75,8 @@ function readKnown(kind: string, body: unknown, findSet: FindSet, report: Report
       return readJump(kind, body)
     case 'reject':
       return { kind: 'verdict', verdict: readReject(body, report) }
+    case 'xt':
+      return readExtension(body, report)
     default:
       return undefined
   }
@@ -114,6 +116,13 @@ function isConnectionMark(expression: unknown): boolean {
 function readJump(kind: 'jump' | 'goto', body: unknown): Statement | undefined {
   const chain = isRecord(body) ? textOf(body, 'target') : undefined
   return chain === undefined ? undefined : { kind: 'verdict', verdict: { kind, chain } }
+}
+
+/** Of iptables-nft's extensions REJECT is a verdict whatever it was told. */
+function readExtension(body: unknown, report: Report): Statement | undefined {
+  if (!isRecord(body) || body['type'] !== 'target' || body['name'] !== 'REJECT') return undefined
+  report({ xt: body }, 'detail')
+  return { kind: 'verdict', verdict: { kind: 'reject', answer: 'port-unreachable' } }
 }
 
 /** Any refusal is one; where the answer to the sender has no model, the nearest stands for it and it is reported. */
