@@ -13,6 +13,7 @@ import {
   NOBODY,
   whoReaches,
 } from '../support/drill-reach.ts'
+import { logIn } from '../support/drill-session.ts'
 
 /** Rules by hand, so that the drills' tools are tested without admit. */
 function rules(accepted: readonly string[], family = 'inet'): string {
@@ -83,6 +84,62 @@ describe('the lab', { concurrency: 4 }, () => {
       all.filter((pid) => isAlive(pid)),
       [],
     )
+  })
+})
+
+describe('a reboot', { concurrency: 4 }, () => {
+  test('takes rules and processes, leaves the folders, and is known by the boot id', async () => {
+    await withLab(async (lab) => {
+      const bootId = (): Promise<string> => lab.run('cat', ['/proc/sys/kernel/random/boot_id'])
+      const ids = [await bootId()]
+      await lab.run('nft', ['-f', '-'], GUARDED)
+      const program = await lab.start([
+        'sh',
+        '-c',
+        `setsid sleep 600 & echo kept >'${lab.state}/file'; echo ready; wait`,
+      ])
+      await program.says(/ready/)
+      await lab.reboot()
+      ids.push(await bootId())
+      assert.ok(program.isGone())
+      assert.equal(await lab.run('nft', ['list', 'ruleset']), '')
+      assert.equal(await lab.run('cat', [`${lab.state}/file`]), 'kept\n')
+      await expectReach(lab, EVERYBODY, 'after the reboot')
+      await lab.reboot()
+      ids.push(await bootId())
+      assert.equal(new Set(ids).size, 3)
+    })
+  })
+})
+
+describe('a session', { concurrency: 4 }, () => {
+  for (const [family, address] of [
+    ['ip', '10.60.1.2'],
+    ['ip6', '2001:db8:60:1::2'],
+  ] as const) {
+    test(`over ${family} is seen as an SSH connection of the machine`, async () => {
+      await withLab(async (lab) => {
+        const session = await logIn(lab, 'laptop', family)
+        const whoami = [process.execPath, 'src/main.ts', 'whoami']
+        for (const argv of [whoami, ['sh', '-c', '"$@"; exit', 'sh', ...whoami]]) {
+          const program = await session.start(argv)
+          await program.says(new RegExp(`you are ${address} on to-laptop, with the MAC 02:ad:00:00:00:01`))
+          assert.equal(await program.ended(), 0)
+        }
+        const console = await lab.start(whoami)
+        assert.equal(await console.ended(), 0)
+        assert.doesNotMatch(console.output(), /you are/)
+        session.hangUp()
+        await expectReach(lab, EVERYBODY, 'after the session')
+      })
+    })
+  }
+
+  test('is refused to who is not let in', async () => {
+    await withLab(async (lab) => {
+      await lab.run('nft', ['-f', '-'], GUARDED)
+      await assert.rejects(logIn(lab, 'stranger'), /does not reach SSH/)
+    })
   })
 })
 

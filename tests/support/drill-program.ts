@@ -26,10 +26,10 @@ export interface StartOptions {
   /** In front of a shell that has a terminal, in a process group of its own; or in a session of its own with none. */
   readonly terminal: boolean
   readonly environment?: Readonly<Record<string, string>>
-  /** Open files that are handed on as descriptor 4 and following, a session's socket for instance. */
-  readonly inherit?: readonly number[]
   /** The program that is the shell at the terminal; `/bin/sh`, or a link to it with another name. */
   readonly shell?: string
+  /** An open file that this shell holds, and no program of its: the socket of an SSH session. */
+  readonly held?: number
 }
 
 /** Milliseconds, on a machine that has other work. */
@@ -40,7 +40,7 @@ const PATIENCE = 15_000
  * the process whose id was told.
  */
 const AT_THE_PROMPT =
-  'sh -c \'echo "started $$" >&3; exec "$@" 3>&-\' sh "$@"; status=$?; echo "ended $status" >&3'
+  'sh -c \'echo "started $$" >&3; exec "$@" 3>&- 4>&-\' sh "$@"; status=$?; echo "ended $status" >&3'
 
 export async function startProgram(argv: readonly string[], options: StartOptions): Promise<Program> {
   return options.terminal ? atTerminal(argv, options) : withoutTerminal(argv, options)
@@ -53,7 +53,7 @@ async function atTerminal(argv: readonly string[], options: StartOptions): Promi
   const shell = inNamespace(options.namespace, () =>
     spawn('setsid', args, {
       env: { ...process.env, TERM: 'xterm', ...options.environment },
-      stdio: [far, far, far, 'pipe', ...(options.inherit ?? [])],
+      stdio: [far, far, far, 'pipe', ...(options.held === undefined ? [] : [options.held])],
     }),
   )
   terminal.seated()
@@ -93,7 +93,7 @@ async function withoutTerminal(argv: readonly string[], options: StartOptions): 
   const child = inNamespace(options.namespace, () =>
     spawn(command, args, {
       env: { ...process.env, ...options.environment },
-      stdio: ['pipe', 'pipe', 'pipe', 'ignore', ...(options.inherit ?? [])],
+      stdio: 'pipe',
       detached: true,
     }),
   )
