@@ -14,7 +14,7 @@ import { mayMountFuse, mountFaultyDisk } from '../support/drill-fuse.ts'
 import type { DrillLab } from '../support/drill-lab.ts'
 import { withLab } from '../support/drill-lab.ts'
 import type { NftFault } from '../support/drill-nft.ts'
-import { NFT_FAULTS, nftStandIn, throughStandIn } from '../support/drill-nft.ts'
+import { NFT_FAULTS, NFT_LIES, nftStandIn, throughStandIn } from '../support/drill-nft.ts'
 import { killQuietly } from '../support/drill-program.ts'
 
 const TRANSACTION = `add table inet admit
@@ -84,6 +84,13 @@ describe('nft at fault', { concurrency: 4 }, () => {
       })
     }
   }
+
+  test('the lies are what exits 0', () => {
+    assert.deepEqual(
+      NFT_FAULTS.filter((fault) => AFTER[fault][1] === 0),
+      NFT_LIES,
+    )
+  })
 
   test('a lie that finds nothing to leave out has not happened', async () => {
     await withLab(async (lab) => {

@@ -17,6 +17,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import type { IpAddress } from '../../src/net/ip-address.ts'
 import { parseIpAddress } from '../../src/net/ip-address.ts'
+import type { RunCommand } from '../../src/system/command.ts'
 import { runCommand } from '../../src/system/command.ts'
 import { listenIn } from './drill-sockets.ts'
 import type { Program, StartOptions } from './drill-program.ts'
@@ -55,6 +56,8 @@ export interface DrillLab {
   /** A link to /bin/sh named sshd: who runs under it seems to have come over SSH. */
   readonly sshd: string
   start(argv: readonly string[], options?: Partial<StartOptions>): Promise<Program>
+  /** As the program's own `runCommand`, on the host: for what runs in the test's process. */
+  readonly command: RunCommand
   /** Runs to its end on the host, without a terminal; what it printed. A failure is an error with what it said. */
   run(program: string, args: readonly string[], stdin?: string): Promise<string>
   /** Every process that is on the host, also those that left their session. */
@@ -104,6 +107,11 @@ export async function openLab(): Promise<DrillLab> {
     sshd,
     start: (argv, options = {}) =>
       startProgram([...before, ...argv], { namespace: names.hostNamespace, terminal: true, ...options }),
+    command: (program, args, options) =>
+      inNamespace(names.hostNamespace, () => {
+        const [first = '', ...rest] = [...before, program, ...args]
+        return runCommand(first, rest, options)
+      }),
     run: (program, args, stdin = '') =>
       inNamespace(names.hostNamespace, () => {
         const [first = '', ...rest] = [...before, program, ...args]

@@ -62,6 +62,10 @@ async function atTerminal(argv: readonly string[], options: StartOptions): Promi
   reports.on('data', (chunk: Buffer) => {
     news += chunk.toString()
   })
+  let over = false
+  shell.once('close', () => {
+    over = true
+  })
   const started = await until(
     () => /^started (\d+)$/m.exec(news),
     PATIENCE,
@@ -79,7 +83,11 @@ async function atTerminal(argv: readonly string[], options: StartOptions): Promi
       () => terminal.output(),
       async () => {
         // The shell tells it a moment after the program is gone, unless it is gone itself.
-        await Promise.race([untilTrue(() => /^ended/m.test(news), 1000), gone(shell)])
+        await until(
+          () => over || /^ended/m.exec(news),
+          PATIENCE,
+          () => news,
+        )
         return exitCode()
       },
     ),
@@ -188,20 +196,15 @@ async function gone(child: ChildProcess): Promise<void> {
 }
 
 async function until<T>(
-  look: () => T | null,
+  look: () => T | null | false,
   milliseconds: number,
   instead: () => string,
-): Promise<NonNullable<T>> {
+): Promise<T> {
   const deadline = performance.now() + milliseconds
   for (;;) {
     const found = look()
-    if (found !== null && found !== undefined) return found
+    if (found !== null && found !== undefined && found !== false) return found
     if (performance.now() > deadline) throw new Error(`not within ${milliseconds} ms; printed:\n${instead()}`)
     await sleep(5)
   }
-}
-
-async function untilTrue(condition: () => boolean, milliseconds: number): Promise<void> {
-  const deadline = performance.now() + milliseconds
-  while (!condition() && performance.now() < deadline) await sleep(5)
 }
