@@ -76,7 +76,7 @@ describe('plan and apply', () => {
 
   test('apply changes what differs, and plan names it', async () => {
     const machine = await applied()
-    machine.files.set(POLICY_PATH, OTHER_POLICY)
+    machine.files.set(POLICY_PATH, POLICY.replace('203.0.113.7', '203.0.113.8'))
     const plan = await runAdmit(machine, ['plan'])
     assert.match(plan.out, /\+ guest_office_\w+: office, 203\.0\.113\.8 {3}devices\.office, line 5\n/)
     assert.match(plan.out, /- guest_office_\w+: 203\.0\.113\.7\n/)

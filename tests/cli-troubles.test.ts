@@ -202,7 +202,7 @@ describe('the kernel', () => {
           ? kernel.apply({ ...transaction, operations: transaction.operations.slice(0, 1) })
           : kernel.apply(transaction),
     })
-    machine.files.set(POLICY_PATH, OTHER_POLICY)
+    machine.files.set(POLICY_PATH, POLICY.replace('203.0.113.7', '203.0.113.8'))
     const ran = await runAdmit(machine, ['apply'])
     assert.equal(ran.exit, EXIT.system)
     assert.match(ran.err, /The previous rules are back, as they were/)

@@ -12,6 +12,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import { parseSystemServices } from '../policy/system-services.ts'
 import { bootState } from './boot-state.ts'
 import { findCaller, findCallerPath, whoActs } from './caller.ts'
+import type { RunCommand } from './command.ts'
 import { runCommand } from './command.ts'
 import { makeFolders, readTextFile, writeTextFile } from './files.ts'
 import { readHostFacts } from './host-reader.ts'
@@ -22,14 +23,23 @@ const SYSTEM_SERVICES = '/etc/services'
 /** Characters of a policy on standard input; the same as a file's largest size. */
 const MOST_INPUT = 64 * 1024 * 1024
 
+/** What the drills replace, to hold, break or kill the program at any of its steps. The program itself sets none. */
+export interface RealOptions {
+  /** Runs nft, the guard, and what starts the watchdog. */
+  readonly run?: RunCommand
+  /** The guard script. */
+  readonly guard?: string
+  readonly onStep?: (step: string) => Promise<void>
+}
+
 /**
  * This machine, in the network namespace that the process was started in. What only some commands need is loaded when
  * they ask for it: every command's start would wait for the modules (measured: a sixth of `check`'s processor time).
  */
-export function realSystem(): System {
+export function realSystem(options: RealOptions = {}): System {
   return {
     now: () => Date.now() / 1000,
-    kernel: kernelOnDemand(),
+    kernel: kernelOnDemand(options.run),
     hostFacts: (parts) => readHostFacts(runCommand, parts === 'all' ? ['sockets', 'firewalls'] : ['sockets']),
     systemServices: async () => {
       const file = await readTextFile(SYSTEM_SERVICES)
@@ -37,7 +47,7 @@ export function realSystem(): System {
     },
     readFile: (path) => (path === '-' ? readStandardInput() : readTextFile(path)),
     writeFile,
-    journal: journalOnDemand,
+    journal: (state) => journalOnDemand(state, options),
     tcpConnections: async () => {
       const listed = await listTcpConnections()
       return listed.ok ? listed : fail({ kind: 'failed', message: listed.error })
@@ -51,6 +61,7 @@ export function realSystem(): System {
     },
     judgeToken,
     bootState,
+    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     interactive: process.stdout.isTTY === true && process.stdin.isTTY === true,
     sleep: (milliseconds) => sleep(milliseconds),
     onInterrupt,
@@ -59,16 +70,22 @@ export function realSystem(): System {
       const { runLab } = await import('./lab-runner.ts')
       return runLab(policy, facts, rules, expected, { now: Date.now() / 1000, onProgress: progress })
     },
+    readLine,
     ask,
   }
 }
 
 /** A journal whose parts are loaded when it is first asked something. */
-function journalOnDemand(state: string): Journal {
+function journalOnDemand(state: string, { run, guard }: RealOptions): Journal {
   const folder = resolve(state)
   let loaded: Promise<Journal> | undefined
   const journal = (): Promise<Journal> => {
-    loaded ??= import('./journal.ts').then(({ realJournal }) => realJournal(folder))
+    loaded ??= import('./journal.ts').then(({ realJournal }) =>
+      realJournal(folder, {
+        ...(run === undefined ? {} : { run }),
+        ...(guard === undefined ? {} : { guard }),
+      }),
+    )
     return loaded
   }
   return {
@@ -109,10 +126,10 @@ function onInterrupt(handler: () => void): () => void {
   return () => process.off('SIGINT', handler)
 }
 
-function kernelOnDemand(): Kernel {
+function kernelOnDemand(run: RunCommand = runCommand): Kernel {
   let loaded: Promise<Kernel> | undefined
   const kernel = (): Promise<Kernel> => {
-    loaded ??= import('./nft-kernel.ts').then(({ NftKernel }) => new NftKernel())
+    loaded ??= import('./nft-kernel.ts').then(({ NftKernel }) => new NftKernel({ run }))
     return loaded
   }
   return {
@@ -121,6 +138,7 @@ function kernelOnDemand(): Kernel {
     apply: async (transaction) => (await kernel()).apply(transaction),
     observe: async (table) => (await kernel()).observe(table),
     tables: async () => (await kernel()).tables(),
+    observeAll: async () => (await kernel()).observeAll(),
   }
 }
 
@@ -159,6 +177,19 @@ async function readStandardInput(): Promise<Result<string, FileProblem>> {
     return ok(text + decoder.decode())
   } catch {
     return fail({ kind: 'not-utf8', message: 'standard input is not UTF-8 text' })
+  }
+}
+
+async function readLine(prompt: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = process.stdin.isTTY === true
+  if (terminal) process.stderr.write(prompt)
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  try {
+    for await (const line of lines) return line.slice(0, 1000).trim()
+    return ''
+  } finally {
+    lines.close()
   }
 }
 

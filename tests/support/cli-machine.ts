@@ -26,8 +26,8 @@ tests:
   - { from: stranger, refuse: [ssh, ping] }
 `
 
-/** The same with another address. */
-export const OTHER_POLICY = POLICY.replace('203.0.113.7', '203.0.113.8')
+/** The same with one address more. */
+export const OTHER_POLICY = POLICY.replace('203.0.113.7', '[203.0.113.7, 203.0.113.8]')
 
 export function machineWith(policy: string, changes: Partial<FakeMachine> = {}): FakeMachine {
   const machine = fakeMachine(changes)
@@ -95,6 +95,7 @@ export function kernelLike(kernel: Kernel, changes: Partial<Kernel>): Kernel {
   return {
     capabilities: () => kernel.capabilities(),
     tables: () => kernel.tables(),
+    observeAll: () => kernel.observeAll(),
     check: (transaction) => kernel.check(transaction),
     observe: (table) => kernel.observe(table),
     apply: (transaction) => kernel.apply(transaction),
@@ -107,7 +108,7 @@ export function refusing(error: KernelError, which: 'apply' | 'all', tables: rea
   const no = (): Promise<ReturnType<typeof fail<KernelError>>> => Promise.resolve(fail(error))
   return kernelLike(
     new FakeKernel(tables),
-    which === 'all' ? { tables: no, observe: no, apply: no } : { apply: no },
+    which === 'all' ? { tables: no, observe: no, observeAll: no, apply: no } : { apply: no },
   )
 }
 
