@@ -220,6 +220,18 @@ describe('confirm, from where', () => {
     }
   })
 
+  test('- reads the token from standard input, and a wrong one there is refused', async () => {
+    const machine = await pending()
+    for (const typed of ['', WRONG_TOKEN, 'x'.repeat(1000), FAKE_TOKEN.slice(1)]) {
+      machine.typed = typed
+      assert.equal((await runAdmit(machine, ['confirm', '-'])).exit, EXIT.unsafe)
+      assert.equal((await runAdmit(machine, ['confirm', '-', '--here'])).exit, EXIT.unsafe)
+    }
+    machine.typed = FAKE_TOKEN
+    assert.equal((await runAdmit(machine, ['confirm', '-'])).exit, EXIT.done)
+    assert.equal(await lastHow(machine), 'token')
+  })
+
   test('a console, with --here: recorded as that', async () => {
     const machine = await pending()
     const ran = await runAdmit(machine, ['confirm', '--here'])

@@ -195,6 +195,7 @@ export class FakeJournal implements Journal {
   }
 
   async name(number: number, name: string): Promise<Result<void, JournalError>> {
+    if (!this.writable) return fail(NOT_WRITABLE)
     this.#points = this.#points.map((point) => (point.number === number ? { ...point, name } : point))
     return ok(undefined)
   }
