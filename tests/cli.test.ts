@@ -56,6 +56,7 @@ function refusing(error: KernelError, which: 'apply' | 'all', tables: readonly T
   return {
     capabilities: () => fake.capabilities(),
     tables: () => (which === 'all' ? no() : fake.tables()),
+    observeAll: () => (which === 'all' ? no() : fake.observeAll()),
     check: (transaction) => fake.check(transaction),
     observe: (table) => (which === 'all' ? no() : fake.observe(table)),
     apply: no,
@@ -68,6 +69,7 @@ function forgetful(): Kernel {
   return {
     capabilities: () => fake.capabilities(),
     tables: () => fake.tables(),
+    observeAll: () => fake.observeAll(),
     check: (transaction) => fake.check(transaction),
     observe: (table) => fake.observe(table),
     apply: (transaction) => fake.check(transaction),
@@ -394,6 +396,7 @@ describe('what goes wrong', () => {
     machine.kernel = {
       capabilities: () => fake.capabilities(),
       tables: () => fake.tables(),
+      observeAll: () => fake.observeAll(),
       check: (transaction) => fake.check(transaction),
       observe: (table) => fake.observe(table),
       apply: async (transaction) => {

@@ -1,3 +1,4 @@
+import type { ForceWords } from '../apply/force.ts'
 import type { WayIn } from '../apply/confirm-command.ts'
 import type { JournalEntry, JournalFiles, Proof, TransactionKind } from '../apply/journal.ts'
 import type { Step, TransactionResult, Trouble } from '../apply/machine.ts'
@@ -21,7 +22,7 @@ export interface ChangeOptions {
   /** False for `--no-confirm`. */
   readonly confirm: boolean
   /** The words of `--force`. */
-  readonly force: string | undefined
+  readonly force: ForceWords | undefined
 }
 
 /** A change that a command wants. */

@@ -20,7 +20,7 @@ export function confirmWords(
     `Not confirmed yet: after ${entry.window} s${until} the previous rules come back by themselves.`,
     'Confirm from a new connection; this one proves nothing, since it was there before:',
     `  ${printable(sshCommand(way))}`,
-    `Where admit cannot see how you came (a web terminal, mosh): admit confirm ${token}`,
+    `Where admit cannot see how you came (a web terminal, mosh): admit confirm -, and then type ${token}`,
     'On a console: admit confirm --here. To go back at once: admit rollback.',
   ]
 }

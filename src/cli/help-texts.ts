@@ -76,7 +76,7 @@ asked for: nothing changed, or all is as before; 5 neither the change nor the un
     after: `
 Example:
   ssh -o ControlPath=none root@server admit confirm
-  admit confirm k7wq-3mzt-9fhx
+  admit confirm -
   admit confirm --here
 
 Only a connection that the new rules have let in proves anything: an SSH connection whose first packet came after them, on

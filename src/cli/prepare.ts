@@ -1,3 +1,4 @@
+import type { ForceWords } from '../apply/force.ts'
 import type { TestFailure } from '../apply/policy-tests.ts'
 import { runPolicyTests } from '../apply/policy-tests.ts'
 import { printable } from '../base/terminal.ts'
@@ -26,7 +27,7 @@ export interface Prepared {
 export async function prepare(
   context: Context,
   command: string,
-  options: { readonly force?: string | undefined } = {},
+  options: { readonly force?: ForceWords | undefined } = {},
 ): Promise<Prepared | NotLoaded> {
   const loaded = await loadPolicy(context, command, { host: true })
   if (loaded.kind === 'failed') return loaded
@@ -49,15 +50,10 @@ export async function prepare(
     )
   }
   const { failures } = runPolicyTests(loaded.policy, loaded.facts, wanted, now)
-  if (failures.length > 0 && !forces(options.force, 'tests')) {
+  if (failures.length > 0 && options.force?.tests !== true) {
     return { kind: 'failed', exit: testsFailed(context, command, failures) }
   }
   return { kind: 'prepared', loaded, observed: observed.value, wanted }
-}
-
-/** Does `--force` name this? */
-export function forces(force: string | undefined, what: string): boolean {
-  return force?.split(',').some((word) => word.trim() === what) === true
 }
 
 /** The kernel or its tools said no: what, and where in the policy where that is known. */
@@ -91,6 +87,7 @@ export function testsFailed(context: Context, command: string, failures: readonl
   }
   if (failures.length > MOST_FAILURES) output.warn(`… and ${failures.length - MOST_FAILURES} more packets`)
   output.warn('admit: the policy does not pass its own tests; nothing was changed.')
+  if (command === 'apply') output.warn('To apply all the same: --force tests')
   output.document(command, { result: 'tests-failed', failures: failures.map(failureJson) })
   return EXIT.unsafe
 }

@@ -1,5 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { printable } from '../base/terminal.ts'
+import type { ForceWords } from '../apply/force.ts'
+import { parseForce } from '../apply/force.ts'
 import type { ChangeOptions } from './change.ts'
 import type { Context } from './context.ts'
 import { DEFAULT_POLICY, DEFAULT_STATE } from './context.ts'
@@ -230,7 +232,7 @@ function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
 interface ChangeFlags {
   readonly confirmWithin?: number
   readonly confirm: boolean
-  readonly force?: string
+  readonly force?: ForceWords
 }
 
 /** What every command that changes the rules takes. */
@@ -239,8 +241,8 @@ function changeFlags(command: Command): void {
   command.option('--no-confirm', 'all the checks, but keep the rules without a confirmation (unproven)')
   command.option(
     '--force <words>',
-    'go on although these would be locked out: as the refusal words it',
-    named,
+    'go on although a check fails: tests, me, admin NAME, joined by commas',
+    forceWords,
   )
 }
 
@@ -256,6 +258,12 @@ function duration(text: string): number {
   if (found === null || seconds > 3600)
     throw new InvalidArgumentError('Write it like 60s, 5m or 1h; at most 1h.')
   return seconds
+}
+
+function forceWords(text: string): ForceWords {
+  const words = parseForce(text)
+  if (words.ok) return words.value
+  throw new InvalidArgumentError(words.error)
 }
 
 /** A restore point's name: it must not look like a number, and is typed on command lines. */

@@ -79,7 +79,10 @@ async function mendPending(
 }
 
 /** Where whoever began it is still at work, this waits, and there is nothing left to do. */
-async function undoAgain(output: Context['output'], journal: Journal): Promise<Result<boolean, JournalError>> {
+async function undoAgain(
+  output: Context['output'],
+  journal: Journal,
+): Promise<Result<boolean, JournalError>> {
   const undone = await journal.undo('stale')
   if (!undone.ok) return undone
   if (undone.value === 'failed') return { ok: false, error: NOT_UNDONE }

@@ -52,6 +52,8 @@ export interface System {
   /** Who sits at the other end: the SSH connection that this process descends from. */
   caller(facts: HostFacts): Promise<HostFacts['sshConnections'][number] | undefined>
   lab(request: LabRequest): Promise<Result<LabReport, KernelError>>
+  /** One line of standard input, asked for with `prompt` where it is a terminal; at most 1,000 characters. */
+  readLine(prompt: string): Promise<string>
   /** Asks on the terminal; undefined where there is none. */
   ask(question: string): Promise<boolean | undefined>
 }

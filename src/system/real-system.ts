@@ -59,6 +59,7 @@ export function realSystem(): System {
       const { runLab } = await import('./lab-runner.ts')
       return runLab(policy, facts, rules, expected, { now: Date.now() / 1000, onProgress: progress })
     },
+    readLine,
     ask,
   }
 }
@@ -121,6 +122,7 @@ function kernelOnDemand(): Kernel {
     apply: async (transaction) => (await kernel()).apply(transaction),
     observe: async (table) => (await kernel()).observe(table),
     tables: async () => (await kernel()).tables(),
+    observeAll: async () => (await kernel()).observeAll(),
   }
 }
 
@@ -159,6 +161,19 @@ async function readStandardInput(): Promise<Result<string, FileProblem>> {
     return ok(text + decoder.decode())
   } catch {
     return fail({ kind: 'not-utf8', message: 'standard input is not UTF-8 text' })
+  }
+}
+
+async function readLine(prompt: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = process.stdin.isTTY === true
+  if (terminal) process.stderr.write(prompt)
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  try {
+    for await (const line of lines) return line.slice(0, 1000).trim()
+    return ''
+  } finally {
+    lines.close()
   }
 }
 

@@ -30,6 +30,8 @@ export interface FakeMachine {
   /** What the user answers; undefined where there is no terminal. */
   answer: boolean | undefined
   questions: string[]
+  /** What is on standard input. */
+  typed: string
   caller: HostFacts['sshConnections'][number] | undefined
   /** How whoever types reaches it; a console by default. */
   path: CallerPath
@@ -63,6 +65,7 @@ export function fakeMachine(changes: Partial<FakeMachine> = {}): FakeMachine {
     writable: true,
     answer: undefined,
     questions: [],
+    typed: '',
     caller: undefined,
     path: { kind: 'unknown' },
     connections: [],
@@ -135,6 +138,7 @@ export function fakeSystem(machine: FakeMachine): System {
     },
     caller: () => Promise.resolve(machine.caller),
     lab: (request) => Promise.resolve(machine.lab(request)),
+    readLine: () => Promise.resolve(machine.typed),
     ask: (question) => {
       machine.questions.push(question)
       return Promise.resolve(machine.answer)

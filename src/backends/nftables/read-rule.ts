@@ -2,6 +2,7 @@ import { printable } from '../../base/terminal.ts'
 import type { Limit, Log, RejectAnswer, Rule, Statement, Verdict } from '../../ruleset/ruleset.ts'
 import { arrayOf, isRecord, only, textOf } from './json-shape.ts'
 import type { JsonRecord } from './json-shape.ts'
+import { opaqueEffect } from './opaque-effect.ts'
 import type { FindSet } from './read-match.ts'
 import { readMatch } from './read-match.ts'
 
@@ -38,7 +39,9 @@ function readStatement(expression: unknown, findSet: FindSet, report: Report): r
   const body = kind === undefined ? undefined : only(expression, kind)
   const known = kind === undefined ? undefined : readKnown(kind, body, findSet, report)
   if (known !== undefined) return [known]
-  const opaque: Statement = { kind: 'opaque', text: JSON.stringify(expression) }
+  const effect = kind === undefined ? 'verdict' : opaqueEffect(kind, body)
+  const text = JSON.stringify(expression)
+  const opaque: Statement = effect === undefined ? { kind: 'opaque', text } : { kind: 'opaque', text, effect }
   if (kind === undefined || DECIDING.has(kind)) report(expression, 'decides')
   if (kind === undefined || !TRANSLATING.has(kind)) return [opaque]
   // A translation ends its chain as an accept does; what it does to the packet is not modelled.

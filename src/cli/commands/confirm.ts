@@ -19,13 +19,7 @@ export interface ConfirmOptions {
 /** `admit confirm`: keeps the pending change, if whoever types it shows that they can still get in. */
 export async function confirm(context: Context, options: ConfirmOptions): Promise<ExitCode> {
   const { output, system } = context
-  const typed = options.token === '-' ? await system.readFile('-') : undefined
-  if (typed?.ok === false) {
-    output.warn(`admit: ${printable(typed.error.message)}`)
-    output.document('confirm', { result: 'usage', message: typed.error.message })
-    return EXIT.usage
-  }
-  const token = typed === undefined ? options.token : typed.value.trim()
+  const token = options.token === '-' ? await system.readLine('Token: ') : options.token
   const state = await settle(context)
   if (!state.ok) return journalRefused(context, 'confirm', state.error)
   const pending = await confirmable(context, state.value)
