@@ -51,7 +51,7 @@ export function runInSandbox(
 }
 
 /**
- * SSH as far as the pages need it: tests/docs/ssh-stand-in.pl under the names sshd and ssh. Whoever has logged in types
+ * SSH as far as the pages need it: script/ssh-stand-in.pl under the names sshd and ssh. Whoever has logged in types
  * the page's commands over that connection, below that sshd, as `admit confirm` looks for it.
  */
 const SSH = `mkdir -p /run/docs/bin
@@ -69,7 +69,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\'
 /** Sets the host up, then runs the session: over SSH where the host's own script logs somebody in. */
 function hostScript(host: string, session: string): string {
   return `set -e
-ssh=${quoted(join(root, 'tests/docs/ssh-stand-in.pl'))}
+ssh=${quoted(join(root, 'script/ssh-stand-in.pl'))}
 mkdir -p /run/docs/home /run/docs/state
 export HOME=/run/docs/home ADMIT_POLICY=/run/docs/policy.yaml ADMIT_STATE=/run/docs/state
 export PATH=/run/docs/bin:${quoted(join(root, 'bin'))}:$PATH NO_COLOR=1 TERM=dumb LC_ALL=C.UTF-8 TMPDIR=/run/docs

@@ -1,5 +1,5 @@
-# SSH for the pages' tests, where there may be no sshd: real TCP connections and a real process named sshd, and nothing
-# secret. perl-base is part of every Debian.
+# SSH for the demo and the tests of the pages, which must work where there is no sshd: real TCP connections and a process
+# named sshd above what runs over them, and nothing secret. perl-base is part of every Debian.
 #   sshd ssh-stand-in.pl serve PORT           goes into the background when the socket is there
 #   perl ssh-stand-in.pl dial [OPTION…] USER@HOST COMMAND…   takes ssh's -p PORT, -b ADDRESS, -t, -o ConnectTimeout=SECONDS
 use strict;
