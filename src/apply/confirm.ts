@@ -48,7 +48,8 @@ export type ConfirmJudgement =
 /**
  * Does this show that whoever confirms can still get in? Only a connection of its own whose first packet came after
  * the new rules were read back has been let in by them. The token stands for another path than SSH; `--here` for a
- * console. A wrong token is never overlooked, whatever else is right.
+ * console. A wrong token is never overlooked, whatever else is right. The interface is the one by which this host
+ * answers: no program is told on which one a connection arrived.
  */
 export function judgeConfirm(request: ConfirmRequest): ConfirmJudgement {
   const { path, token, here } = request
@@ -69,6 +70,7 @@ export function judgeConfirm(request: ConfirmRequest): ConfirmJudgement {
       if (token === 'right') return { kind: 'proven', how: 'token' }
       return refuse(request, here ? 'not-a-console' : 'ssh-unseen', [
         'You are on SSH, and your connection cannot be seen from here: are you root, and in the network namespace of the SSH server? A connection that is not seen proves nothing.',
+        'Where it never can be (rules for another namespace): `admit confirm TOKEN`, with the token that `admit apply` printed.',
       ])
     case 'unknown':
       if (token === 'right') return { kind: 'proven', how: 'token' }

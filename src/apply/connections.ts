@@ -29,6 +29,8 @@ export interface Connections {
   kill(sockets: readonly EstablishedSocket[]): Promise<Result<void, ConnectionsError>>
   /** Removes these entries, which come from the listing `all`. One that is gone already is well. */
   forget(flows: readonly TrackedFlow[], all: readonly TrackedFlow[]): Promise<Result<void, ConnectionsError>>
+  /** Sets these bits in the marks of these entries. */
+  mark(flows: readonly TrackedFlow[], bits: number): Promise<Result<void, ConnectionsError>>
   /** Milliseconds on a clock that only goes forward. */
   elapsed(): number
 }

@@ -12,7 +12,8 @@ export type PeerName = (ends: Ends) => string | undefined
 /** What a cut did, as lines for a terminal; none where there was nothing to cut and nothing to say. */
 export function cutWords(report: CutReport, nameOf: PeerName = () => undefined): readonly string[] {
   const ends = (one: Ends): string => endsWords(one, nameOf)
-  const opened = (by: 'peer' | 'unclear'): readonly Ends[] => report.udp.filter((flow) => flow.opened === by)
+  const opened = (by: 'peer' | 'unclear'): readonly Ends[] =>
+    report.flows.filter((flow) => flow.opened === by)
   const sayings: readonly (readonly [readonly string[], (count: number) => string])[] = [
     [report.cut.map(ends), (count) => `cut ${connections(count)}`],
     [
@@ -38,7 +39,7 @@ export function cutWords(report: CutReport, nameOf: PeerName = () => undefined):
     [
       opened('unclear').map(ends),
       (count) =>
-        `${count} UDP ${flows(count)} under way, and nobody can tell who began: if this host sends first, what the peer sends counts as an answer until both are silent (by default 2 minutes)`,
+        `${count} ${flows(count)} under way of which nobody can tell who began: what the peer sends may count as an answer until both are silent (by default 2 minutes)`,
     ],
     [
       report.flowtables,

@@ -2,9 +2,10 @@ import type { Result } from '../base/result.ts'
 import type { HostFacts } from '../host/host-facts.ts'
 import type { TrackedFlow } from '../host/read-tracking.ts'
 import type { Ways } from '../host/ways.ts'
+import { PICKED_UP } from '../policy/meaning.ts'
 import type { Table } from '../ruleset/ruleset.ts'
 import type { Connections, ConnectionsError } from './connections.ts'
-import type { Ends, Judged, UdpFlow } from './live.ts'
+import type { Ends, Judged, Flow } from './live.ts'
 import { endsKey, entriesOf, judgeConnections, peersOf, sortConnections } from './live.ts'
 import { peerJudge } from './refused.ts'
 
@@ -18,8 +19,8 @@ export interface CutReport {
   readonly undecided: readonly Ends[]
   /** Opened by this host before connection tracking began: the rules refuse the answers, so they are to be dialled anew. */
   readonly silenced: readonly Ends[]
-  /** UDP flows under way whose peers the rules refuse. */
-  readonly udp: readonly UdpFlow[]
+  /** UDP flows under way whose peers the rules refuse, and forwarded TCP whose opener nobody can tell. */
+  readonly flows: readonly Flow[]
   /** Flowtables of the ruleset, as `FAMILY TABLE FLOWTABLE`. */
   readonly flowtables: readonly string[]
   /** Offloaded flows of refused peers whose entries were removed: TCP only. */
@@ -32,15 +33,20 @@ export interface CutReport {
   readonly problems: readonly string[]
 }
 
-export interface CutLimits {
+export interface CutOptions {
+  /**
+   * Before this change there was no table of admit's: what connection tracking knows it may have met in the middle. The kernel
+   * begins to track when a transaction is prepared, and the rules that mark such connections come with its end.
+   */
+  readonly fresh: boolean
   /** Milliseconds after which no new attempt is begun. */
-  readonly time: number
+  readonly time?: number
   /** Looks at the sockets, the first one included. */
-  readonly rounds: number
+  readonly rounds?: number
 }
 
 /** Looking again finds what was being opened meanwhile; whoever is refused opens nothing new, so few looks are enough. */
-const LIMITS: CutLimits = { time: 5000, rounds: 5 }
+const LIMITS = { time: 5000, rounds: 5 } as const
 
 /**
  * Ends what the rules refuse: to be called when the kernel holds `table`, with `now` in seconds since 1970. TCP connections
@@ -55,30 +61,33 @@ export async function cutRefused(
   table: Table,
   facts: HostFacts,
   now: number,
-  limits: CutLimits = LIMITS,
+  options: CutOptions,
 ): Promise<CutReport> {
   const work: Work = {
     connections,
     table,
     facts,
     now,
-    limits,
-    end: connections.elapsed() + limits.time,
+    fresh: options.fresh,
+    rounds: options.rounds ?? LIMITS.rounds,
+    end: connections.elapsed() + (options.time ?? LIMITS.time),
     problems: [],
   }
   const [flows, flowtables] = await Promise.all([
-    valueOf(work, connections.flows(), 'what connection tracking knows'),
+    flowsNow(work),
     valueOf(work, connections.flowtables(), 'the flowtables'),
   ])
   const tcp = await cutSockets(work, flows)
   const entriesLeft = flows === undefined ? 0 : await forgetEnded(work, tcp.cut)
-  const offloaded = await unload(work, tcp.first?.offloaded ?? [])
+  // Anew: before the first rule that asks for tracking there was nothing to be seen, and flows show one by one.
+  const after = flows === undefined ? tcp.first : await look(work, await flowsNow(work))
+  const offloaded = await unload(work, after?.offloaded ?? [])
   return {
     cut: tcp.cut,
     remaining: tcp.remaining,
     undecided: tcp.first?.undecided ?? [],
     silenced: tcp.first?.silenced ?? [],
-    udp: tcp.first?.udp ?? [],
+    flows: await judgeAnswers(work, after?.flows ?? []),
     flowtables: flowtables ?? [],
     unloaded: offloaded.gone,
     stillOffloaded: offloaded.there,
@@ -92,7 +101,8 @@ interface Work {
   readonly table: Table
   readonly facts: HostFacts
   readonly now: number
-  readonly limits: CutLimits
+  readonly fresh: boolean
+  readonly rounds: number
   /** On the clock of `elapsed`. */
   readonly end: number
   readonly problems: string[]
@@ -108,6 +118,10 @@ async function valueOf<T>(
   if (result.ok) return result.value
   work.problems.push(`${what} could not be read: ${result.error.message}`)
   return undefined
+}
+
+function flowsNow(work: Work): Promise<readonly TrackedFlow[] | undefined> {
+  return valueOf(work, work.connections.flows(), 'what connection tracking knows')
 }
 
 interface CutSockets {
@@ -129,7 +143,7 @@ async function cutSockets(work: Work, flows: readonly TrackedFlow[] | undefined)
     const before = remaining
     remaining = judged.refused
     const stuck = round > 2 && before.length === remaining.length
-    const over = round >= work.limits.rounds || work.connections.elapsed() >= work.end
+    const over = round >= work.rounds || work.connections.elapsed() >= work.end
     if (remaining.length === 0 || stuck || over) break
     if (round === 1 && !(await mayKill(work))) break
     for (const socket of judged.refused) tried.set(endsKey(socket), socket)
@@ -144,7 +158,7 @@ async function look(work: Work, flows: readonly TrackedFlow[] | undefined): Prom
   const { connections, table, facts, now } = work
   const sockets = await valueOf(work, connections.sockets(), 'the sockets')
   if (sockets === undefined) return undefined
-  const live = sortConnections(sockets, flows, facts)
+  const live = sortConnections(sockets, flows, facts, work.fresh)
   const peers = peersOf(live)
   const none: Ways = new Map()
   const ways =
@@ -158,6 +172,25 @@ async function mayKill({ connections, problems }: Work): Promise<boolean> {
   return can.ok
 }
 
+/**
+ * Marks the entries of flows that a client opened, by their ports, and that tracking met with the other side speaking: the rule
+ * for answers leaves marked ones out, so that what the client sends is judged. TCP that is refused so ends by itself; what has to
+ * be told about the rest is returned.
+ */
+async function judgeAnswers(work: Work, refused: readonly Flow[]): Promise<readonly Flow[]> {
+  const entries = refused.flatMap(({ entry }) => entry ?? [])
+  if (entries.length === 0) return refused
+  const marked = await work.connections.mark(entries, PICKED_UP)
+  if (!marked.ok) work.problems.push(marked.error.message)
+  const flows = await flowsNow(work)
+  const judged = new Set((flows ?? []).filter(({ mark }) => (mark & PICKED_UP) !== 0).map(flowKey))
+  return refused
+    .map(({ entry, ...flow }): Flow => {
+      return entry !== undefined && judged.has(flowKey(entry)) ? { ...flow, opened: 'peer' } : flow
+    })
+    .filter(({ protocol, opened }) => protocol === 'udp' || opened !== 'peer')
+}
+
 /** Removes the entries of ended connections; how many are left. */
 async function forgetEnded(work: Work, ended: readonly Ends[]): Promise<number> {
   if (ended.length === 0) return 0
@@ -165,7 +198,10 @@ async function forgetEnded(work: Work, ended: readonly Ends[]): Promise<number> 
   return there.length
 }
 
-/** Takes TCP out of flowtables by removing its entries; of UDP nothing is removed (see `cutRefused`). */
+/**
+ * Takes TCP out of flowtables by removing its entries; of UDP nothing is removed (see `cutRefused`). Kernels before "netfilter:
+ * ctnetlink: Support offloaded conntrack entry deletion" (2023) refuse that: the flow is then still there, and named.
+ */
 async function unload(
   work: Work,
   refused: readonly TrackedFlow[],
@@ -193,11 +229,10 @@ async function forgetAll(
 ): Promise<{ readonly there: readonly TrackedFlow[] }> {
   let there: readonly TrackedFlow[] = []
   for (let round = 1; ; round++) {
-    const flows = await valueOf(work, work.connections.flows(), 'what connection tracking knows')
+    const flows = await flowsNow(work)
     if (flows === undefined) return { there }
     there = choose(flows)
-    if (there.length === 0 || round >= work.limits.rounds || work.connections.elapsed() >= work.end)
-      return { there }
+    if (there.length === 0 || round >= work.rounds || work.connections.elapsed() >= work.end) return { there }
     const forgotten = await work.connections.forget(there, flows)
     if (!forgotten.ok) {
       work.problems.push(forgotten.error.message)

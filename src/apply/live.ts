@@ -11,13 +11,17 @@ import type { Approach, PeerJudge } from './refused.ts'
 /** A connection by its two ends. */
 export type Ends = Pick<EstablishedSocket, 'local' | 'remote'>
 
-/** A UDP flow of this host's. */
-export interface UdpFlow extends Ends {
+/** A UDP flow with this host, or a flow through it with a server behind it: that one's end is `local` then. */
+export interface Flow extends Ends {
+  readonly protocol: 'tcp' | 'udp'
   /**
-   * `peer`: the peer opened it, and the rules refuse what it sends from now on. `unclear`: it may have, but this host was seen
+   * `peer`: the peer opened it, and the rules refuse what it sends from now on. `unclear`: it may have, but the other end was seen
    * sending first, or nothing was seen yet; what the peer sends then counts as an answer until the flow has been silent.
    */
   readonly opened: 'peer' | 'unclear'
+  readonly forwarded?: true
+  /** The entry to be marked, so that answers are judged: of an unclear flow that by its ports a client opened. */
+  readonly entry?: TrackedFlow
 }
 
 /** The live connections of this host, sorted by who opened them. Nothing that stays on this host is among them. */
@@ -26,7 +30,7 @@ export interface LiveConnections {
   readonly inbound: readonly ConnectedSocket[]
   /** TCP connections that this host opened and that tracking does not know as opened by this host, so that no answer is one. */
   readonly untracked: readonly ConnectedSocket[]
-  readonly udp: readonly UdpFlow[]
+  readonly flows: readonly Flow[]
   /** TCP and UDP that a flowtable carries through this host. */
   readonly offloaded: readonly TrackedFlow[]
 }
@@ -34,12 +38,13 @@ export interface LiveConnections {
 /**
  * Sorts what is there. A TCP connection was opened from outside where this host listens at its end, or where tracking saw the
  * peer open it; an entry that says otherwise is no proof, since tracking may have met the connection in the middle with this
- * host speaking. `flows` is undefined where tracking cannot be read.
+ * host speaking. `flows` is undefined where tracking cannot be read. `fresh`: see `CutOptions`.
  */
 export function sortConnections(
   sockets: ConnectionsReading,
   flows: readonly TrackedFlow[] | undefined,
   facts: HostFacts,
+  fresh: boolean,
 ): LiveConnections {
   const own = new Set(facts.interfaces.flatMap((link) => link.addresses.map(({ address }) => address)))
   const stays = ({ remote }: Ends): boolean => own.has(remote.address) || /^(127\.|::1$)/.test(remote.address)
@@ -57,15 +62,18 @@ export function sortConnections(
   return {
     inbound,
     untracked,
-    udp: udpFlows(sockets, flows ?? [], own).filter((flow) => !stays(flow)),
+    flows: flowsOf(sockets, flows ?? [], own, fresh).filter((flow) => flow.forwarded || !stays(flow)),
     offloaded: (flows ?? []).filter((flow) => flow.offloaded && isForwarded(flow, own)),
   }
 }
 
 /** Whoever has to be asked about before these connections can be judged, each once. */
-export function peersOf({ inbound, untracked, udp, offloaded }: LiveConnections): readonly Peer[] {
+export function peersOf({ inbound, untracked, flows, offloaded }: LiveConnections): readonly Peer[] {
   const peers = [
-    ...[...inbound, ...untracked, ...udp].map(peerOf),
+    ...[...inbound, ...untracked, ...flows].map(peerOf),
+    ...flows.flatMap(({ local, remote, forwarded }) =>
+      forwarded ? [{ address: local.address }, { address: remote.address }] : [],
+    ),
     ...offloaded.flatMap(({ original, reply }) => [{ address: original.source }, { address: reply.source }]),
   ]
   return [...new Map(peers.map((peer) => [peerKey(peer), peer])).values()]
@@ -78,7 +86,7 @@ export interface Judged {
   readonly undecided: readonly ConnectedSocket[]
   /** Opened by this host before tracking began: their answers are refused. */
   readonly silenced: readonly ConnectedSocket[]
-  readonly udp: readonly UdpFlow[]
+  readonly flows: readonly Flow[]
   readonly offloaded: readonly TrackedFlow[]
 }
 
@@ -91,9 +99,27 @@ export function judgeConnections(live: LiveConnections, ways: Ways, judge: PeerJ
     refused: those('refused'),
     undecided: those('undecided'),
     silenced: live.untracked.filter((socket) => judge(approachOf(socket, 'tcp', ways)) === 'refused'),
-    udp: live.udp.filter((flow) => judge(approachOf(flow, 'udp', ways)) === 'refused'),
+    flows: live.flows.filter((flow) => isRefusedFlow(flow, ways, judge)),
     offloaded: live.offloaded.filter((flow) => judge(forwardedApproach(flow, ways)) === 'refused'),
   }
+}
+
+/** A flow through this host is of interest only while what the peer sends would pass as an answer. */
+function isRefusedFlow(flow: Flow, ways: Ways, judge: PeerJudge): boolean {
+  if (!flow.forwarded) return judge(approachOf(flow, flow.protocol, ways)) === 'refused'
+  const { local, remote } = flow
+  const way = ways.get(peerKey({ address: remote.address }))
+  const oif = ways.get(peerKey({ address: local.address }))?.interface
+  const approach: Approach = {
+    protocol: flow.protocol,
+    source: remote.address,
+    sourcePort: remote.port,
+    destination: local.address,
+    destinationPort: local.port,
+    ...(way === undefined ? {} : { way }),
+    onward: oif === undefined ? {} : { oif },
+  }
+  return judge(approach) === 'refused' && judge({ ...approach, answers: true }) === 'admitted'
 }
 
 function peerOf({ local, remote }: Ends): Peer {
@@ -177,39 +203,77 @@ function servedBy({
     places.has(`${protocol} ${local.port} *`) || places.has(`${protocol} ${local.port} ${local.address}`)
 }
 
-/** Linux gives these ports to whoever dials (net.ipv4.ip_local_port_range, its default): a socket there waits for answers. */
-const DIALLING_PORTS = { low: 32768, high: 60999 } as const
+/** Linux gives these ports to whoever dials (net.ipv4.ip_local_port_range, its default). */
+function isDiallingPort(port: number): boolean {
+  return port >= 32768 && port <= 60999
+}
 
-function udpFlows(
+/** The flows that a peer may have opened though no socket tells it: UDP, and what is forwarded. */
+function flowsOf(
   sockets: ConnectionsReading,
-  flows: readonly TrackedFlow[],
+  tracked: readonly TrackedFlow[],
   own: ReadonlySet<IpAddress>,
-): readonly UdpFlow[] {
-  const found = new Map<string, UdpFlow>()
+  fresh: boolean,
+): readonly Flow[] {
   const isServed = servedBy(sockets)
-  const serves = (ends: Ends): boolean =>
-    ends.local.port < DIALLING_PORTS.low || ends.local.port > DIALLING_PORTS.high
-  for (const { protocol, original, reply } of flows) {
-    if (protocol !== 'udp') continue
-    if (own.has(reply.source)) {
-      const ends = endsFrom(reply.source, reply.sourcePort, original.source, original.sourcePort)
-      found.set(endsKey(ends), { ...ends, opened: 'peer' })
-    } else if (own.has(original.source)) {
-      const ends = endsFrom(
-        original.source,
-        original.sourcePort,
-        original.destination,
-        original.destinationPort,
-      )
-      if (serves(ends) && isServed({ ...ends, protocol }))
-        found.set(endsKey(ends), { ...ends, opened: 'unclear' })
-    }
+  const found = new Map<string, Flow>()
+  for (const entry of tracked) {
+    const { original } = entry
+    const flow =
+      own.has(original.source) || own.has(entry.reply.source)
+        ? ownFlow(entry, own)
+        : throughFlow(entry, fresh)
+    if (flow === undefined) continue
+    if (flow.opened === 'unclear' && flow.forwarded === undefined && !isServed(flow)) continue
+    const { entry: toMark, ...rest } = flow
+    found.set(endsKey(flow), fresh && toMark !== undefined ? flow : rest)
   }
-  for (const socket of sockets.connected) {
-    if (socket.protocol !== 'udp' || found.has(endsKey(socket)) || !serves(socket)) continue
-    found.set(endsKey(socket), { local: socket.local, remote: socket.remote, opened: 'unclear' })
+  for (const { protocol, local, remote } of sockets.connected) {
+    const flow: Flow = { protocol, local, remote, opened: 'unclear' }
+    if (protocol === 'udp' && !found.has(endsKey(flow)) && !wasDialled(flow)) found.set(endsKey(flow), flow)
   }
   return [...found.values()].filter(({ remote }) => !isGroup(remote.address))
+}
+
+/** A UDP flow of this host's. Where this host was seen sending first, it may be a server that went on, or have dialled. */
+function ownFlow(entry: TrackedFlow, own: ReadonlySet<IpAddress>): Flow | undefined {
+  const { protocol, original, reply, mark } = entry
+  if (protocol !== 'udp') return undefined
+  if (own.has(reply.source)) {
+    const ends = endsFrom(reply.source, reply.sourcePort, original.source, original.sourcePort)
+    return { protocol, ...ends, opened: 'peer' }
+  }
+  const ends = openerEnds(entry)
+  if ((mark & PICKED_UP) !== 0) return { protocol, ...ends, opened: 'peer' }
+  if (wasDialled(ends)) return undefined
+  return { protocol, ...ends, opened: 'unclear', ...(isFromClient(ends) ? { entry } : {}) }
+}
+
+/**
+ * A flow through this host whose server was seen sending first. Nobody here knows what it serves, so only clear ports count; and
+ * of TCP only what was met in the middle before the rules were there.
+ */
+function throughFlow(entry: TrackedFlow, fresh: boolean): Flow | undefined {
+  const { protocol, mark, offloaded } = entry
+  const ends = openerEnds(entry)
+  if ((mark & PICKED_UP) !== 0 || offloaded || !isFromClient(ends) || (protocol === 'tcp' && !fresh))
+    return undefined
+  return { protocol, ...ends, opened: 'unclear', forwarded: true, entry }
+}
+
+/** With the side that tracking takes for the opener as `local`. */
+function openerEnds({ original }: TrackedFlow): Ends {
+  return endsFrom(original.source, original.sourcePort, original.destination, original.destinationPort)
+}
+
+/** By its ports the peer dialled: from a port for dialling to one that is none. */
+function isFromClient({ local, remote }: Ends): boolean {
+  return isDiallingPort(remote.port) && !isDiallingPort(local.port)
+}
+
+/** By its ports this host dialled: from a port for dialling to one that is none. */
+function wasDialled({ local, remote }: Ends): boolean {
+  return isDiallingPort(local.port) && !isDiallingPort(remote.port)
 }
 
 function endsFrom(own: IpAddress, ownPort: number, peer: IpAddress, peerPort: number): Ends {

@@ -23,6 +23,8 @@ export interface Approach {
   readonly destinationPort: number
   /** Absent where this host knows no way back to the source. */
   readonly way?: Way
+  /** The packet counts as an answer: tracking took the other side for the one who opened. */
+  readonly answers?: true
   /** For a packet that is forwarded: by which interface it leaves, and what the client dialled if that was translated. */
   readonly onward?: { readonly oif?: InterfaceName; readonly dialled?: number }
 }
@@ -65,9 +67,10 @@ function keyOf({
   destinationPort,
   way,
   onward,
+  answers,
 }: Approach): string {
   const port = protocol === 'udp' ? sourcePort : ''
-  const by = [way?.interface, way?.macs?.join(), onward?.oif, onward?.dialled]
+  const by = [way?.interface, way?.macs?.join(), onward?.oif, onward?.dialled, answers]
   return [protocol, source, port, destination, destinationPort, ...by].join(' ')
 }
 
@@ -103,7 +106,7 @@ function* packetsOf(
   facts: HostFacts,
   now: number,
 ): Generator<Packet> {
-  const { protocol, source, sourcePort, destination, destinationPort, onward } = approach
+  const { protocol, source, sourcePort, destination, destinationPort, onward, answers } = approach
   for (const { name, macs } of arrivals) {
     const own = facts.interfaces.find((link) => link.name === name)?.mac
     for (const mac of macs) {
@@ -122,7 +125,7 @@ function* packetsOf(
         hopLimit: 64,
         tracking: {
           state: 'established',
-          direction: 'original',
+          direction: answers ? 'reply' : 'original',
           mark: 0,
           dnat: onward?.dialled !== undefined,
           originalDestinationPort: onward?.dialled ?? destinationPort,

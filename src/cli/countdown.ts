@@ -6,6 +6,7 @@ import { printable } from '../base/terminal.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
 import { EXIT } from './exit-code.ts'
+import { keptWords } from './kept-words.ts'
 import { clock } from './settle.ts'
 
 /** How to confirm, and what happens if nobody does. */
@@ -63,20 +64,19 @@ export async function countDown(context: Context, entry: JournalEntry): Promise<
   return ending(context, entry, await journal.outcome())
 }
 
-function ending(
-  { output, policyPath }: Context,
+async function ending(
+  context: Context,
   entry: JournalEntry,
   outcome: Result<Outcome | undefined, JournalError>,
-): ExitCode {
+): Promise<ExitCode> {
+  const { output, policyPath } = context
   if (!outcome.ok || outcome.value?.id !== entry.id) {
     output.warn('admit: how it ended could not be read; `admit status` tells what is in force')
     return EXIT.repair
   }
   switch (outcome.value.result) {
     case 'confirmed':
-      output.say(
-        `Confirmed by ${printable(outcome.value.by)}: these rules stay, and come back after a reboot.`,
-      )
+      output.say(`Confirmed by ${printable(outcome.value.by)}: ${await keptWords(context, entry)}`)
       return EXIT.done
     case 'undone':
       output.warn(

@@ -64,8 +64,8 @@ Example:
 
 First it proves that the policy's tests pass, that every admin reaches SSH and that you stay in. Then the change goes in
 as one transaction, is read back, and what it refuses is cut. From then on a watchdog waits: unless \`admit confirm\` is
-typed over a new connection within the time (60s, or the policy's safety.confirm), the previous rules come back, whatever
-becomes of this command, its terminal or your connection. Rules of others are never touched.
+typed over a new connection within the time (60s, or the policy's safety.confirm), the previous rules come back,
+whatever becomes of this command, its terminal or your connection. Rules of others are never touched.
 On a terminal it counts down and Ctrl-C undoes at once; without one it ends when the rules are in.
 Exit codes: 0 in force (pending or confirmed), 2 the policy is wrong, 3 refused for safety: a test fails, somebody would
 be locked out, a change is pending, nobody confirmed; 4 the system refused, or the kernel held something else than was
@@ -79,11 +79,12 @@ Example:
   admit confirm -
   admit confirm --here
 
-Only a connection that the new rules have let in proves anything: an SSH connection whose first packet came after them, on
-a judged interface, from another host. The same session, a multiplexed ssh, a tmux window and ssh to oneself are refused,
-each with the reason. The token is for other ways than SSH; - reads it from standard input, so that no list of processes
-ever shows it. --here is for a console. Both are recorded as what they are.
-Exit codes: 0 confirmed, 1 nothing to confirm or too late, 3 it proves nothing, 5 confirmed but not stored.`,
+Only a connection that the new rules have let in proves anything: an SSH connection whose first packet came after them,
+on a judged interface, from another host. The same session, a multiplexed ssh, a tmux window and ssh to oneself are
+refused, each with the reason. The token is for other ways than SSH; - reads it from standard input, so that no list of
+processes ever shows it. --here is for a console. Both are recorded as what they are.
+Exit codes: 0 confirmed, 1 nothing to confirm or too late, 3 it proves nothing, 4 the system refused and it is still
+pending, 5 confirmed but not stored.`,
   },
   rollback: {
     summary: 'Undo the pending change now, or go back to a restore point.',
@@ -93,8 +94,8 @@ Example:
   admit rollback 7
   admit rollback before-docker
 
-Where nothing is pending, it goes back to the restore point before the present one, or to the one named; that is a change
-like any other, proven first and to be confirmed. The policy file is not touched.
+Where nothing is pending, it goes back to the restore point before the present one, or to the one named; that is a
+change like any other, proven first and to be confirmed. The policy file is not touched.
 Exit codes: 0 undone or in force, 2 no such restore point, else as \`admit apply\`.`,
   },
   history: {

@@ -84,7 +84,8 @@ export async function proveBefore(
   }
   const failures = uncovered(report.failures, force)
   if (failures.length > 0) return { kind: 'failed', exit: lockedOut(context, request, failures) }
-  for (const failure of report.failures) output.warn(`forced: ${printable(forceName(failure.who))}`)
+  const forced = new Set(report.failures.map((failure) => forceName(failure.who)))
+  for (const name of forced) output.warn(`forced: ${printable(name)} is locked out by these rules`)
   return proved
 }
 

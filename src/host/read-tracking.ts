@@ -29,8 +29,7 @@ export function trackingQuestion(family: 'ipv4' | 'ipv6'): readonly string[] {
 
 /**
  * Reads `conntrack -L`, also `-o extended`, and /proc/net/nf_conntrack: the entries of TCP and UDP. An offloaded entry has neither
- * timeout nor state; `[OFFLOAD]` or `[HW_OFFLOAD]` stands among its flags (conntrack-tools, src/conntrack.c; the kernel's
- * nf_conntrack_standalone.c).
+ * timeout nor state; `[OFFLOAD]` or `[HW_OFFLOAD]` stands among its flags (nf_flowtable.rst in the kernel's documentation).
  */
 export function readTracking(text: string): Reading<readonly TrackedFlow[]> {
   const flows: TrackedFlow[] = []
@@ -78,6 +77,12 @@ export function forgetQuestions(
     return kept.has(group.join(' ')) ? [...group, ...clientArgs(flow)] : group
   })
   return [...new Map(questions.map((question) => [question.join(' '), question])).values()]
+}
+
+/** The arguments for `conntrack` that set bits in an entry's mark: the mask's bits are zeroed, then the value is put in by exclusive or. */
+export function markQuestion(flow: TrackedFlow, bits: number): readonly string[] {
+  const [, ...which] = [...groupArgs(flow), ...clientArgs(flow)]
+  return ['-U', ...which, '-m', `${bits}/${bits}`]
 }
 
 /** The side that opened the connection has a port of its own for each; the other side's is the service. */

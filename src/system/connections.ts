@@ -16,7 +16,13 @@ import {
 import type { EstablishedSocket } from '../host/read-sockets.ts'
 import { parseEndpoint } from '../host/read-sockets.ts'
 import type { TrackedFlow } from '../host/read-tracking.ts'
-import { forgetQuestions, readFlowtables, readTracking, trackingQuestion } from '../host/read-tracking.ts'
+import {
+  forgetQuestions,
+  markQuestion,
+  readFlowtables,
+  readTracking,
+  trackingQuestion,
+} from '../host/read-tracking.ts'
 import type { Peer, Ways } from '../host/ways.ts'
 import { wayQuestions, waysOf } from '../host/ways.ts'
 import { readRouteAnswers } from '../host/ssh-connections.ts'
@@ -111,6 +117,16 @@ export class SystemConnections implements Connections {
       // It exits with 1 where the entry has run out meanwhile; the next listing tells what is there.
       const removed = await this.#ask('conntrack', question, { mayFail: true })
       if (!removed.ok) return removed
+    }
+    return ok(undefined)
+  }
+
+  async mark(flows: readonly TrackedFlow[], bits: number): Promise<Result<void, ConnectionsError>> {
+    const end = this.elapsed() + FORGETTING
+    for (const flow of flows) {
+      if (this.elapsed() > end) break
+      const marked = await this.#ask('conntrack', markQuestion(flow, bits), { mayFail: true })
+      if (!marked.ok) return marked
     }
     return ok(undefined)
   }

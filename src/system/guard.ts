@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
@@ -42,7 +41,7 @@ export function guardProblem(output: CommandOutput): JournalError {
 
 /**
  * Starts the watchdog: as a transient unit where systemd runs this network, since a session that ends may take all its
- * processes with it; else as a process in a session of its own.
+ * processes with it; else as a process in a session of its own. The answer tells whether it is known to have ended already.
  */
 export async function startWatchdog(
   run: RunCommand,
@@ -52,7 +51,7 @@ export async function startWatchdog(
 ): Promise<() => boolean> {
   if (await systemdRunsThisNetwork()) {
     const result = await run('systemd-run', unitArguments(state, id, guard), { timeout: 10_000 })
-    if (result.kind === 'ran' && result.code === 0) return
+    if (result.kind === 'ran' && result.code === 0) return () => false
   }
   const child = spawn('/bin/sh', [guard, 'watch', state, id], {
     env: ENVIRONMENT,
@@ -60,9 +59,15 @@ export async function startWatchdog(
     detached: true,
     stdio: 'ignore',
   })
-  child.on('error', () => {})
+  let gone = false
+  child.on('error', () => {
+    gone = true
+  })
+  child.on('exit', () => {
+    gone = true
+  })
   child.unref()
-  await sleep(0)
+  return () => gone
 }
 
 /** A timer starts the unit at once, and again after `systemctl daemon-reload`: started twice it does nothing. */

@@ -1,3 +1,4 @@
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
@@ -39,7 +40,7 @@ export interface JournalOptions {
 
 /** The transaction on disk, in this state folder, with the guard script for all that must happen without Node. */
 export function realJournal(folder: string, options: JournalOptions = {}): Journal {
-  const { run = runCommand, guard = GUARD, patience = 15_000 } = options
+  const { run = runCommand, guard = GUARD, patience = 30_000 } = options
   const context: JournalContext = { folder, run, guard, patience, pending: join(folder, 'pending') }
   return {
     moment,
@@ -103,6 +104,7 @@ async function write(
   if (listing.value.code !== 0) return fail(guardProblem(listing.value))
   const made = await makePrivateFolder(context.folder)
   if (!made.ok) return asJournal(made)
+  await removeOldPreparations(context.folder)
   const folder = preparing(context, entry.id)
   const folderMade = await makePrivateFolder(folder)
   if (!folderMade.ok) return asJournal(folderMade)
@@ -133,6 +135,18 @@ async function write(
   return asJournal(await writeTextFile(join(folder, 'journal'), renderRecord(record, sha256)))
 }
 
+/** What killed processes left half written; anything younger may be somebody's at work right now. */
+async function removeOldPreparations(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [] as string[])
+  for (const name of names.filter((one) => /^(preparing|withdrawn)\./.test(one))) {
+    const found = await lstat(join(folder, name)).catch(() => undefined)
+    if (found !== undefined && Date.now() - found.mtimeMs > OLD) await removeFolder(join(folder, name))
+  }
+}
+
+/** Milliseconds. */
+const OLD = 600_000
+
 function storedText(table: Table | undefined): string | undefined {
   return table === undefined ? undefined : renderStored(table, sha256)
 }
@@ -154,9 +168,9 @@ const TAKEN: JournalError = { kind: 'taken', message: 'another change is pending
 const GONE: JournalError = { kind: 'missing', message: 'the transaction is not there any more' }
 
 async function arm(context: JournalContext, id: string): Promise<Result<void, JournalError>> {
-  await startWatchdog(context.run, context.folder, id, context.guard)
+  const isGone = await startWatchdog(context.run, context.folder, id, context.guard)
   const end = performance.now() + context.patience
-  while (performance.now() < end) {
+  while (performance.now() < end && !isGone()) {
     const ready = await readTextFile(join(context.pending, 'ready'), { follow: false })
     const [pid = '', start = ''] = ready.ok ? ready.value.trim().split(' ') : []
     if (await isAlive(Number(pid), start)) return ok(undefined)

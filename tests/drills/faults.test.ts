@@ -1,16 +1,20 @@
 /** The tools that make nft and the disk fail: each fault is shown to happen, and to be what its name says. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runCommand } from '../../src/system/command.ts'
 import { NftKernel } from '../../src/system/nft-kernel.ts'
-import { writeTextFile } from '../../src/system/files.ts'
+import { readTextFile, writeTextFile } from '../../src/system/files.ts'
 import { mountSmallDisk } from '../support/drill-disk.ts'
+import type { FaultyDisk } from '../support/drill-fuse.ts'
+import { mayMountFuse, mountFaultyDisk } from '../support/drill-fuse.ts'
+import type { DrillLab } from '../support/drill-lab.ts'
 import { withLab } from '../support/drill-lab.ts'
 import type { NftFault } from '../support/drill-nft.ts'
-import { NFT_FAULTS, nftStandIn, throughStandIn } from '../support/drill-nft.ts'
+import { NFT_FAULTS, NFT_LIES, nftStandIn, throughStandIn } from '../support/drill-nft.ts'
 import { killQuietly } from '../support/drill-program.ts'
 
 const TRANSACTION = `add table inet admit
@@ -81,6 +85,13 @@ describe('nft at fault', { concurrency: 4 }, () => {
     }
   }
 
+  test('the lies are what exits 0', () => {
+    assert.deepEqual(
+      NFT_FAULTS.filter((fault) => AFTER[fault][1] === 0),
+      NFT_LIES,
+    )
+  })
+
   test('a lie that finds nothing to leave out has not happened', async () => {
     await withLab(async (lab) => {
       const standIn = nftStandIn(lab.folder, { at: 1, fault: 'loses elements' })
@@ -92,8 +103,7 @@ describe('nft at fault', { concurrency: 4 }, () => {
   })
 
   test('only loads are counted where only they are asked for, and it serves in this process, too', async () => {
-    const folder = join(process.env['TMPDIR'] ?? '/tmp', `admit-drill-here-${process.pid}`)
-    mkdirSync(folder)
+    const folder = mkdtempSync(join(tmpdir(), 'admit-drill-'))
     const standIn = nftStandIn(folder, { at: 1, fault: 'fails', loadsOnly: true })
     const kernel = new NftKernel({ run: throughStandIn(runCommand, standIn) })
     assert.ok((await kernel.capabilities()).ok)
@@ -103,6 +113,7 @@ describe('nft at fault', { concurrency: 4 }, () => {
     assert.ok(!refused.ok && refused.error.kind === 'rejected')
     assert.ok((await kernel.apply(add)).ok)
     assert.equal(standIn.calls().length, 2)
+    rmSync(folder, { recursive: true })
   })
 })
 
@@ -133,6 +144,95 @@ describe('a disk', () => {
         assert.equal(await write(10), 'written')
       } finally {
         await disk.unmount()
+      }
+    })
+  })
+})
+
+const noFuse = mayMountFuse()
+  ? false
+  : 'this user may not open /dev/fuse (modprobe fuse; chmod 666 /dev/fuse)'
+
+describe('a disk by FUSE', { concurrency: 4, skip: noFuse }, () => {
+  async function withDisk(work: (lab: DrillLab, disk: FaultyDisk) => Promise<void>): Promise<void> {
+    await withLab(async (lab) => {
+      const disk = await mountFaultyDisk(lab.state, join(lab.folder, 'disk'))
+      try {
+        await work(lab, disk)
+      } finally {
+        await disk.unmount()
+      }
+    })
+  }
+
+  test('is a folder like any other', async () => {
+    await withDisk(async (lab, disk) => {
+      const script = `cd '${lab.state}' && umask 077 && mkdir a && echo 1 >a/b && ln -s b a/link && mv -T a c && mkdir a &&
+        mv -nT c a; [ -d c ] && echo 2 >>c/link && cat c/b && stat -c %a c c/b && ls c && cp c/b c/copy && : >c/b && sync c/b c &&
+        flock lock wc -c c/b c/copy && rm c/copy && ! cat c/copy && touch -d @77 c/b && stat -c %Y c/b && ln c/b hard && rm -r c`
+      const printed = await lab.run('sh', ['-c', script])
+      assert.equal(printed, '1\n2\n700\n600\nb\nlink\n0 c/b\n4 c/copy\n4 total\n77\n')
+      const renames = disk.operations().filter((operation) => operation.startsWith('rename'))
+      assert.deepEqual(renames, ['rename a c'])
+      assert.ok(disk.operations().includes('fsync c/b') && disk.operations().includes('fsyncdir c'))
+    })
+  })
+
+  test('each step of writing a file can fail, once or for good, and leaves the old text or the new', async () => {
+    await withDisk(async (lab, disk) => {
+      const file = join(lab.state, 'file')
+      for (const fault of ['EIO', 'ENOSPC from then on', 'EROFS from then on'] as const) {
+        let at = 1
+        for (; ; at++) {
+          await disk.plan()
+          assert.ok((await writeTextFile(file, 'old')).ok)
+          await disk.plan(at, fault)
+          const written = await writeTextFile(file, 'new')
+          // The last step makes the rename last: it may fail when the new text is there.
+          const text = await readTextFile(file)
+          await disk.plan()
+          assert.ok(text.ok)
+          if (written.ok) break
+          assert.equal(text.value, at < 6 ? 'old' : 'new', `step ${at}`)
+          if (fault === 'EROFS from then on') assert.match(written.error.message, /read-only/)
+        }
+        assert.equal(at, 7)
+      }
+    })
+  })
+
+  test('a program stands still at a step while others go on, and is killed there before or after it is done', async () => {
+    await withDisk(async (lab, disk) => {
+      for (const [fault, done] of [
+        ['hold before', false],
+        ['hold after', true],
+      ] as const) {
+        await lab.run('sh', ['-c', `cd '${lab.state}' && rm -rf a && mkdir -p a/from b`])
+        await disk.plan(1, fault)
+        const program = await lab.start(['mv', '-T', join(lab.state, 'a/from'), join(lab.state, 'a/to')])
+        await disk.untilHeld()
+        assert.deepEqual(disk.operations(), ['rename a/from a/to'])
+        await lab.run('sh', ['-c', `echo other >'${lab.state}/b/other'`])
+        killQuietly(program.pid, 'SIGKILL')
+        await disk.release('not-done')
+        assert.equal(await program.ended(), undefined)
+        assert.equal(existsSync(join(lab.folder, 'disk', 'a/to')), done)
+      }
+    })
+  })
+
+  test('a program that stood still goes on, or meets an error', async () => {
+    await withDisk(async (lab, disk) => {
+      for (const [how, status] of [
+        ['go-on', 0],
+        ['not-done', 1],
+      ] as const) {
+        await disk.plan(1, 'hold before')
+        const program = await lab.start(['mkdir', join(lab.state, how)])
+        await disk.untilHeld()
+        assert.ok(disk.isHeld() && !program.isGone())
+        await disk.release(how)
+        assert.equal(await program.ended(), status)
       }
     })
   })

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { NftKernel } from '../../src/system/nft-kernel.ts'
+import { applyPolicy, policyOf } from '../support/apply-policy.ts'
 import { ALL_WAYS_TO_KILL, WAYS_TO_KILL } from '../support/drill-kill.ts'
-import { openLab, withLab } from '../support/drill-lab.ts'
+import { ADMIN_DEVICES, openLab, withLab } from '../support/drill-lab.ts'
 import { groupOf, isAlive, sessionOf } from '../support/drill-program.ts'
 import {
   ADMINS_ONLY,
@@ -13,6 +15,8 @@ import {
   NOBODY,
   whoReaches,
 } from '../support/drill-reach.ts'
+import { sampleOf } from '../support/drill-sample.ts'
+import { logIn } from '../support/drill-session.ts'
 
 /** Rules by hand, so that the drills' tools are tested without admit. */
 function rules(accepted: readonly string[], family = 'inet'): string {
@@ -29,7 +33,7 @@ const LAPTOP = 'ether saddr 02:ad:00:00:00:01'
 const OFFICE = ['ip saddr 10.60.2.2', 'ip6 saddr 2001:db8:60:2::2']
 const GUARDED = rules([NEIGHBOURS, LAPTOP, ...OFFICE])
 
-describe('the lab', { concurrency: 4 }, () => {
+describe('a lab on its own', () => {
   test('is set up, and asked who gets in, in a moment', async (context) => {
     const started = performance.now()
     await withLab(async (lab) => {
@@ -43,7 +47,19 @@ describe('the lab', { concurrency: 4 }, () => {
     })
   })
 
-  test('tells an open host from a guarded one and from a closed one, each in a lab of its own', async () => {
+  test('is safe under a policy with its devices as admins', async () => {
+    await withLab(async (lab) => {
+      const now = Math.floor(Date.now() / 1000)
+      const grants = 'grants: [{ from: [laptop, office], to: everything }]'
+      const policy = policyOf(`admit: 1\ndevices:\n${ADMIN_DEVICES}${grants}\n`, now)
+      await applyPolicy(new NftKernel({ run: lab.command }), policy)
+      await expectSafe(lab, 'under the policy')
+    })
+  })
+})
+
+describe('labs side by side', { concurrency: 4 }, () => {
+  test('tell an open host from a guarded one and from a closed one, each in a lab of its own', async () => {
     await Promise.all([
       withLab(async (lab) => {
         await expectReach(lab, EVERYBODY, 'open')
@@ -61,7 +77,7 @@ describe('the lab', { concurrency: 4 }, () => {
     ])
   })
 
-  test('sees one family left open, and one admin left out', async () => {
+  test('see one family left open, and one admin left out', async () => {
     await withLab(async (lab) => {
       await lab.run('nft', ['-f', '-'], rules([LAPTOP, 'ip saddr 10.60.2.2'], 'ip'))
       assert.ok((await whoReaches(lab, ADMINS_ONLY)).includes('stranger ip6'))
@@ -72,7 +88,7 @@ describe('the lab', { concurrency: 4 }, () => {
     })
   })
 
-  test('knows its processes, also those that left their session, and takes them with it', async () => {
+  test('know their processes, also those that left their session, and take them with them', async () => {
     const lab = await openLab()
     const program = await lab.start(['sh', '-c', 'setsid sleep 600 & echo "left $!"; sleep 600'])
     await program.says(/left \d+/)
@@ -83,6 +99,62 @@ describe('the lab', { concurrency: 4 }, () => {
       all.filter((pid) => isAlive(pid)),
       [],
     )
+  })
+})
+
+describe('a reboot', { concurrency: 4 }, () => {
+  test('takes rules and processes, leaves the folders, and is known by the boot id', async () => {
+    await withLab(async (lab) => {
+      const bootId = (): Promise<string> => lab.run('cat', ['/proc/sys/kernel/random/boot_id'])
+      const ids = [await bootId()]
+      await lab.run('nft', ['-f', '-'], GUARDED)
+      const program = await lab.start([
+        'sh',
+        '-c',
+        `setsid sleep 600 & echo kept >'${lab.state}/file'; echo ready; wait`,
+      ])
+      await program.says(/ready/)
+      await lab.reboot()
+      ids.push(await bootId())
+      assert.ok(program.isGone())
+      assert.equal(await lab.run('nft', ['list', 'ruleset']), '')
+      assert.equal(await lab.run('cat', [`${lab.state}/file`]), 'kept\n')
+      await expectReach(lab, EVERYBODY, 'after the reboot')
+      await lab.reboot()
+      ids.push(await bootId())
+      assert.equal(new Set(ids).size, 3)
+    })
+  })
+})
+
+describe('a session', { concurrency: 4 }, () => {
+  for (const [family, address] of [
+    ['ip', '10.60.1.2'],
+    ['ip6', '2001:db8:60:1::2'],
+  ] as const) {
+    test(`over ${family} is seen as an SSH connection of the machine`, async () => {
+      await withLab(async (lab) => {
+        const session = await logIn(lab, 'laptop', family)
+        const whoami = [process.execPath, 'src/main.ts', 'whoami']
+        for (const argv of [whoami, ['sh', '-c', '"$@"; exit', 'sh', ...whoami]]) {
+          const program = await session.start(argv)
+          await program.says(new RegExp(`you are ${address} on to-laptop, with the MAC 02:ad:00:00:00:01`))
+          assert.equal(await program.ended(), 0)
+        }
+        const console = await lab.start(whoami)
+        assert.equal(await console.ended(), 0)
+        assert.doesNotMatch(console.output(), /you are/)
+        session.hangUp()
+        await expectReach(lab, EVERYBODY, 'after the session')
+      })
+    })
+  }
+
+  test('is refused to who is not let in', async () => {
+    await withLab(async (lab) => {
+      await lab.run('nft', ['-f', '-'], GUARDED)
+      await assert.rejects(logIn(lab, 'stranger'), /does not reach SSH/)
+    })
   })
 })
 
@@ -166,4 +238,15 @@ describe('each way to kill', { concurrency: 4 }, () => {
       })
     })
   }
+})
+
+describe('a sample', () => {
+  test('is drawn anew each time, and again by its seed', () => {
+    const all = Array.from({ length: 500 }, (_, index) => index)
+    const one = sampleOf(all, 20, 20, 7)
+    assert.deepEqual(sampleOf(all, 20, 20, 7), one)
+    assert.notDeepEqual(sampleOf(all, 20, 20, 8).drills, one.drills)
+    assert.match(one.words, /^ADMIT_SEED=7: \d+ of 500 drills$/)
+    assert.equal(new Set(one.drills).size, one.drills.length)
+  })
 })

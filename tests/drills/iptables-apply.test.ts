@@ -57,7 +57,9 @@ describe('iptables-apply', { concurrency: 8 }, () => {
       const after = Math.round((time / TIMES) * 0.5 * WINDOW * 1000)
       test(`${what}, ${after} ms after it asked`, async () => {
         await withLab(async (lab) => {
-          const left = await drill(lab, act, after)
+          let left = await drill(lab, act, after)
+          for (let again = 0; left === 'too late' && again < 3; again++) left = await drill(lab, act, after)
+          assert.ok(left !== 'too late', 'this machine is too slow to act inside the window')
           standing.set(what, [...(standing.get(what) ?? []), left])
           await expectReach(lab, REACHED[left], what, { families: ['ip'] })
         })
@@ -75,7 +77,11 @@ test('what is left standing is what docs/safety.md says', (context) => {
 })
 
 /** Begins the change, acts while the question stands, and looks at the rules when the window and more is over. */
-async function drill(lab: DrillLab, act: (program: Program) => void, after: number): Promise<Standing> {
+async function drill(
+  lab: DrillLab,
+  act: (program: Program) => void,
+  after: number,
+): Promise<Standing | 'too late'> {
   await lab.run('iptables-restore', [], BEFORE)
   const before = await rulesOf(lab)
   await expectReach(lab, ADMINS_ONLY, 'before', { families: ['ip'] })
@@ -88,12 +94,10 @@ async function drill(lab: DrillLab, act: (program: Program) => void, after: numb
   const asked = performance.now()
   await expectReach(lab, NOBODY, 'inside the window', { families: ['ip'] })
   await sleep(Math.max(0, asked + after - performance.now()))
-  assert.ok(
-    performance.now() - asked < 0.9 * WINDOW * 1000,
-    'this machine is too slow to act inside the window',
-  )
+  const inTime = performance.now() - asked < 0.9 * WINDOW * 1000
   act(program)
   await sleep(asked + WINDOW * 1000 + LATE - performance.now())
+  if (!inTime) return 'too late'
   const rules = await rulesOf(lab)
   return rules === before ? 'the previous rules' : 'the new rules: the admins are locked out'
 }

@@ -1,11 +1,23 @@
-import { chmodSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs'
-import { closeSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import type { IpAddress } from '../../src/net/ip-address.ts'
 import { parseIpAddress } from '../../src/net/ip-address.ts'
+import type { RunCommand } from '../../src/system/command.ts'
 import { runCommand } from '../../src/system/command.ts'
 import { listenIn } from './drill-sockets.ts'
 import type { Program, StartOptions } from './drill-program.ts'
@@ -34,7 +46,7 @@ export interface DrillLab {
   readonly machines: readonly Machine[]
   readonly sshPort: number
   /** The listening socket on the SSH port, where connections wait to be taken. */
-  readonly listener: number
+  listener(): number
   /** Network namespaces: the host's, and the one where all the machines' ends of the cables are. */
   readonly hostNamespace: string
   readonly peerNamespace: string
@@ -44,10 +56,17 @@ export interface DrillLab {
   /** A link to /bin/sh named sshd: who runs under it seems to have come over SSH. */
   readonly sshd: string
   start(argv: readonly string[], options?: Partial<StartOptions>): Promise<Program>
+  /** As the program's own `runCommand`, on the host: for what runs in the test's process. */
+  readonly command: RunCommand
   /** Runs to its end on the host, without a terminal; what it printed. A failure is an error with what it said. */
   run(program: string, args: readonly string[], stdin?: string): Promise<string>
   /** Every process that is on the host, also those that left their session. */
   processes(): readonly number[]
+  /**
+   * The power is cut and comes back: every process on the host is killed, its network is new and has no rules, and
+   * what is started from now on reads another boot id. The folders stay.
+   */
+  reboot(): Promise<void>
   close(): Promise<void>
 }
 
@@ -69,40 +88,85 @@ let count = 0
 export async function openLab(): Promise<DrillLab> {
   requirePrivateNamespace()
   const number = ++count
-  const hostNamespace = `host${number}`
-  const peerNamespace = `peers${number}`
-  await wire(hostNamespace, peerNamespace)
+  const names = { hostNamespace: `host${number}`, peerNamespace: `peers${number}` }
   const folder = mkdtempSync(join(tmpdir(), 'admit-drill-'))
   const state = join(folder, 'state')
   mkdirSync(state)
   chmodSync(state, 0o700)
   const sshd = join(folder, 'sshd')
   symlinkSync('/bin/sh', sshd)
+  let host = await startHost(names, sshd)
+  let before: readonly string[] = []
+  return {
+    ...names,
+    machines: MACHINES,
+    sshPort: SSH_PORT,
+    listener: () => host.listener,
+    folder,
+    state,
+    sshd,
+    start: (argv, options = {}) =>
+      startProgram([...before, ...argv], { namespace: names.hostNamespace, terminal: true, ...options }),
+    command: (program, args, options) =>
+      inNamespace(names.hostNamespace, () => {
+        const [first = '', ...rest] = [...before, program, ...args]
+        return runCommand(first, rest, options)
+      }),
+    run: (program, args, stdin = '') =>
+      inNamespace(names.hostNamespace, () => {
+        const [first = '', ...rest] = [...before, program, ...args]
+        return ran(first, rest, stdin)
+      }),
+    processes: () => host.processes(),
+    reboot: async () => {
+      await host.end()
+      host = await startHost(names, sshd)
+      before = anotherBoot(folder)
+    },
+    close: async () => {
+      await host.end()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+type Names = Pick<DrillLab, 'hostNamespace' | 'peerNamespace'>
+
+/** The host from one boot to the next. */
+interface RunningHost {
+  readonly listener: number
+  processes(): readonly number[]
+  end(): Promise<void>
+}
+
+async function startHost({ hostNamespace, peerNamespace }: Names, sshd: string): Promise<RunningHost> {
+  await wire(hostNamespace, peerNamespace)
   const listener = listenIn(hostNamespace, SSH_PORT)
   const holder = inNamespace(hostNamespace, () => holdListener(sshd, listener))
   const namespace = inodeOf(hostNamespace)
   const processes = (): readonly number[] => allProcesses().filter((pid) => isIn(pid, namespace))
   return {
-    machines: MACHINES,
-    sshPort: SSH_PORT,
     listener,
-    hostNamespace,
-    peerNamespace,
-    folder,
-    state,
-    sshd,
-    start: (argv, options = {}) =>
-      startProgram(argv, { namespace: hostNamespace, terminal: true, ...options }),
-    run: (program, args, stdin = '') => inNamespace(hostNamespace, () => ran(program, args, stdin)),
     processes,
-    close: async () => {
+    end: async () => {
       holder.kill('SIGKILL')
-      for (const pid of processes()) killQuietly(pid, 'SIGKILL')
+      // Until a look finds none: a process may fork between the look and the blow.
+      for (let all = processes(); all.length > 0; all = processes()) {
+        for (const pid of all) killQuietly(pid, 'SIGKILL')
+        await sleep(2)
+      }
       closeSync(listener)
-      await ran('ip', ['-batch', '-'], `netns del ${hostNamespace}\nnetns del ${peerNamespace}\n`)
-      rmSync(folder, { recursive: true, force: true })
+      await ran('ip', ['-batch', '-'], lines(`netns del ${hostNamespace}`, `netns del ${peerNamespace}`))
     },
   }
+}
+
+/** In front of a command: it reads a boot id that no boot before had. */
+function anotherBoot(folder: string): readonly string[] {
+  const file = join(folder, 'boot_id')
+  writeFileSync(file, `${randomUUID()}\n`)
+  const bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
+  return ['unshare', '--mount', 'sh', '-c', bind, file]
 }
 
 /** A lab for as long as the work takes, however it ends. */

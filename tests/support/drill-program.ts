@@ -26,10 +26,10 @@ export interface StartOptions {
   /** In front of a shell that has a terminal, in a process group of its own; or in a session of its own with none. */
   readonly terminal: boolean
   readonly environment?: Readonly<Record<string, string>>
-  /** Open files that are handed on as descriptor 4 and following, a session's socket for instance. */
-  readonly inherit?: readonly number[]
   /** The program that is the shell at the terminal; `/bin/sh`, or a link to it with another name. */
   readonly shell?: string
+  /** An open file that this shell holds, and no program of its: the socket of an SSH session. */
+  readonly held?: number
 }
 
 /** Milliseconds, on a machine that has other work. */
@@ -40,7 +40,7 @@ const PATIENCE = 15_000
  * the process whose id was told.
  */
 const AT_THE_PROMPT =
-  'sh -c \'echo "started $$" >&3; exec "$@" 3>&-\' sh "$@"; status=$?; echo "ended $status" >&3'
+  'sh -c \'echo "started $$" >&3; exec "$@" 3>&- 4>&-\' sh "$@"; status=$?; echo "ended $status" >&3'
 
 export async function startProgram(argv: readonly string[], options: StartOptions): Promise<Program> {
   return options.terminal ? atTerminal(argv, options) : withoutTerminal(argv, options)
@@ -53,7 +53,7 @@ async function atTerminal(argv: readonly string[], options: StartOptions): Promi
   const shell = inNamespace(options.namespace, () =>
     spawn('setsid', args, {
       env: { ...process.env, TERM: 'xterm', ...options.environment },
-      stdio: [far, far, far, 'pipe', ...(options.inherit ?? [])],
+      stdio: [far, far, far, 'pipe', ...(options.held === undefined ? [] : [options.held])],
     }),
   )
   terminal.seated()
@@ -61,6 +61,10 @@ async function atTerminal(argv: readonly string[], options: StartOptions): Promi
   const reports = shell.stdio[3] as Readable
   reports.on('data', (chunk: Buffer) => {
     news += chunk.toString()
+  })
+  let over = false
+  shell.once('close', () => {
+    over = true
   })
   const started = await until(
     () => /^started (\d+)$/m.exec(news),
@@ -79,7 +83,11 @@ async function atTerminal(argv: readonly string[], options: StartOptions): Promi
       () => terminal.output(),
       async () => {
         // The shell tells it a moment after the program is gone, unless it is gone itself.
-        await Promise.race([untilTrue(() => /^ended/m.test(news), 1000), gone(shell)])
+        await until(
+          () => over || /^ended/m.exec(news),
+          PATIENCE,
+          () => news,
+        )
         return exitCode()
       },
     ),
@@ -93,7 +101,7 @@ async function withoutTerminal(argv: readonly string[], options: StartOptions): 
   const child = inNamespace(options.namespace, () =>
     spawn(command, args, {
       env: { ...process.env, ...options.environment },
-      stdio: ['pipe', 'pipe', 'pipe', 'ignore', ...(options.inherit ?? [])],
+      stdio: 'pipe',
       detached: true,
     }),
   )
@@ -188,20 +196,15 @@ async function gone(child: ChildProcess): Promise<void> {
 }
 
 async function until<T>(
-  look: () => T | null,
+  look: () => T | null | false,
   milliseconds: number,
   instead: () => string,
-): Promise<NonNullable<T>> {
+): Promise<T> {
   const deadline = performance.now() + milliseconds
   for (;;) {
     const found = look()
-    if (found !== null && found !== undefined) return found
+    if (found !== null && found !== undefined && found !== false) return found
     if (performance.now() > deadline) throw new Error(`not within ${milliseconds} ms; printed:\n${instead()}`)
     await sleep(5)
   }
-}
-
-async function untilTrue(condition: () => boolean, milliseconds: number): Promise<void> {
-  const deadline = performance.now() + milliseconds
-  while (!condition() && performance.now() < deadline) await sleep(5)
 }

@@ -53,7 +53,8 @@ export async function whoReaches(
     return calls.filter(({ fd }) => answerOf(fd) === 'connected').map(({ name }) => name)
   } finally {
     for (const { fd } of calls) hangUp(fd)
-    for (let fd = acceptFrom(lab.listener); fd !== undefined; fd = acceptFrom(lab.listener)) hangUp(fd)
+    const listener = lab.listener()
+    for (let fd = acceptFrom(listener); fd !== undefined; fd = acceptFrom(listener)) hangUp(fd)
   }
 }
 

@@ -9,8 +9,7 @@ export interface Sample<T> {
 }
 
 /** Of all the drills: a few by hand, more in CI, all with `--long`; drawn anew each time, or again by ADMIT_SEED. */
-export function sampleOf<T>(all: readonly T[], few: number, ci: number): Sample<T> {
-  const seed = drawnSeed()
+export function sampleOf<T>(all: readonly T[], few: number, ci: number, seed = drawnSeed()): Sample<T> {
   const count = Math.min(all.length, caseCount(few, ci, all.length))
   const drills = randomFrom(seed).some(all, count, count)
   return { drills, words: `ADMIT_SEED=${seed}: ${drills.length} of ${all.length} drills` }

@@ -45,6 +45,8 @@ export class FakeJournal implements Journal {
   writable = true
   /** Whether watchdogs start. */
   armable = true
+  /** Whether what was confirmed can be made what boots. */
+  completable = true
   /** Seconds that the clock since boot is ahead of the clock on the wall. */
   uptimeOffset = 0
 
@@ -124,7 +126,7 @@ export class FakeJournal implements Journal {
   async complete(): Promise<Result<void, JournalError>> {
     const done = this.#confirming
     if (done === undefined) return ok(undefined)
-    if (!this.writable) return fail(NOT_WRITABLE)
+    if (!this.writable || !this.completable) return fail(NOT_WRITABLE)
     const { entry, files, proof } = done
     if (entry.keeps && files.candidate !== undefined) {
       this.#files.set(this.#rulesPath(), renderStored(files.candidate, sha256))
@@ -193,6 +195,7 @@ export class FakeJournal implements Journal {
   }
 
   async name(number: number, name: string): Promise<Result<void, JournalError>> {
+    if (!this.writable) return fail(NOT_WRITABLE)
     this.#points = this.#points.map((point) => (point.number === number ? { ...point, name } : point))
     return ok(undefined)
   }

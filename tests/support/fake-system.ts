@@ -7,12 +7,14 @@ import { DEFAULT_STATE } from '../../src/cli/context.ts'
 import { run } from '../../src/cli/program.ts'
 import type { FileProblem, LabRequest, System } from '../../src/cli/system.ts'
 import type { CallerPath } from '../../src/host/caller.ts'
+import { parseToken } from '../../src/apply/confirm-token.ts'
 import { callerWords } from '../../src/host/caller.ts'
 import type { HostFacts } from '../../src/host/host-facts.ts'
 import { FakeKernel } from '../../src/kernel/fake-kernel.ts'
 import type { Kernel, KernelError } from '../../src/kernel/kernel.ts'
 import type { LabReport } from '../../src/lab/lab-matrix.ts'
 import { parseSystemServices } from '../../src/policy/system-services.ts'
+import { judgeToken } from '../../src/system/token.ts'
 import { FakeJournal } from './fake-journal.ts'
 import { SAMPLE_HOST } from './sample-host.ts'
 
@@ -43,6 +45,8 @@ export interface FakeMachine {
   interactive: boolean
   /** What Ctrl-C would call. */
   interrupt: (() => void) | undefined
+  /** Called before each step of a change, of a confirmation and of an undo. */
+  onStep: ((step: string) => Promise<void> | void) | undefined
   /** Called while somebody waits. */
   onSleep: (() => Promise<void> | void) | undefined
   lab: (request: LabRequest) => Result<LabReport, KernelError>
@@ -73,6 +77,7 @@ export function fakeMachine(changes: Partial<FakeMachine> = {}): FakeMachine {
     transactions: 0,
     interactive: false,
     interrupt: undefined,
+    onStep: undefined,
     onSleep: undefined,
     lab: () => fail({ kind: 'unavailable', message: 'no namespaces here' }),
     ...changes,
@@ -121,8 +126,8 @@ export function fakeSystem(machine: FakeMachine): System {
         user: 'alice',
       }),
     newId: () => `${++machine.transactions}`.padStart(20, '0'),
-    newToken: () => ({ token: FAKE_TOKEN, hash: sha256(FAKE_TOKEN) }),
-    judgeToken: (typed, hash) => (typed === undefined ? 'none' : sha256(typed) === hash ? 'right' : 'wrong'),
+    newToken: () => ({ token: FAKE_TOKEN, hash: sha256(parseToken(FAKE_TOKEN) ?? '') }),
+    judgeToken,
     bootState: () => Promise.resolve({ kind: 'missing', what: 'the boot unit is not installed' }),
     interactive: machine.interactive,
     sleep: async (milliseconds) => {
@@ -135,6 +140,9 @@ export function fakeSystem(machine: FakeMachine): System {
       return () => {
         machine.interrupt = undefined
       }
+    },
+    onStep: async (step) => {
+      await machine.onStep?.(step)
     },
     caller: () => Promise.resolve(machine.caller),
     lab: (request) => Promise.resolve(machine.lab(request)),

@@ -16,7 +16,7 @@ import type { Client, SshCall } from './network.ts'
 import { GUEST, layCables, ssh, sshWords, TAP } from './network.ts'
 
 /** Seconds that a boot may take on a machine that has other work. */
-const BOOT = 150
+const BOOT = 400
 
 export class Vm {
   readonly #image: string
@@ -52,12 +52,12 @@ export class Vm {
   }
 
   /** Runs a shell script in the guest as root, not over the network. */
-  async run(script: string, seconds = 60): Promise<Ran> {
+  async run(script: string, seconds = 120): Promise<Ran> {
     return this.#agent.ran(script, seconds)
   }
 
   /** The same; what it printed. Throws where it fails. */
-  async sh(script: string, seconds = 60): Promise<string> {
+  async sh(script: string, seconds = 120): Promise<string> {
     const { status, stdout, stderr } = await this.run(script, seconds)
     if (status !== 0) throw new Error(`in the guest, status ${status}: ${script}\n${stdout}${stderr}`)
     return stdout.trimEnd()

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { undoneWords } from '../countdown.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
+import { keptWords } from '../kept-words.ts'
 import { systemRefused } from '../prepare.ts'
 import { journalRefused, settle } from '../settle.ts'
 
@@ -138,7 +139,7 @@ async function claim(context: Context, entry: JournalEntry, proof: Proof): Promi
     output.document('confirm', { result: 'not-stored', message: completed.error.message })
     return EXIT.repair
   }
-  output.say(entry.keeps ? 'Confirmed: these rules stay, and come back after a reboot.' : 'Confirmed.')
+  output.say(`Confirmed: ${await keptWords(context, entry)}`)
   if (proof.how !== 'connection') {
     output.say(`Recorded as confirmed by ${proof.how === 'token' ? 'its token' : 'hand, from a console'}.`)
   }

@@ -30,7 +30,7 @@ export async function history(
   if (!points.ok) return journalRefused(context, 'history', points.error)
   if (named === undefined) return list(context, points.value)
   const point = findPoint(points.value, named)
-  if (point === undefined) return noSuchPoint(context, named, points.value)
+  if (point === undefined) return noSuchPoint(context, 'history', named, points.value)
   if (options.diff !== undefined) return diff(context, points.value, point, options.diff)
   const files = await system.journal(statePath).point(point.number)
   if (!files.ok) return journalRefused(context, 'history', files.error)
@@ -40,7 +40,7 @@ export async function history(
       output.warn('admit: no policy is kept with this restore point')
       return EXIT.no
     }
-    output.say(files.value.policy.trimEnd())
+    sayPolicy(context, files.value.policy)
     return EXIT.done
   }
   for (const line of pointWords(point)) output.say(line)
@@ -49,6 +49,18 @@ export async function history(
     `policy     ${files.value.policy === undefined ? 'not kept' : `\`admit history ${point.number} --text\` prints it`}`,
   )
   return EXIT.done
+}
+
+/** To be redirected into a file it must be exact; to a terminal it must be harmless. Nearly always it is both. */
+function sayPolicy({ output }: Context, text: string): void {
+  const lines = text.replace(/\n$/, '').split('\n')
+  const shown = lines.map((line) => line.split('\t').map(printable).join('\t'))
+  output.say(shown.join('\n'))
+  if (shown.some((line, index) => line !== lines[index])) {
+    output.warn(
+      'admit: characters that a terminal would obey are escaped here; with --json the text is exact',
+    )
+  }
 }
 
 function list({ output }: Context, points: readonly RestorePoint[]): ExitCode {
@@ -116,7 +128,7 @@ async function diff(
     from = observed.value
   } else {
     const other = findPoint(points, against)
-    if (other === undefined) return noSuchPoint(context, against, points)
+    if (other === undefined) return noSuchPoint(context, 'history', against, points)
     const files = await journal.point(other.number)
     if (!files.ok) return journalRefused(context, 'history', files.error)
     from = files.value.rules

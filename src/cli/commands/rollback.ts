@@ -30,7 +30,7 @@ export async function rollback(
   const points = await context.system.journal(context.statePath).points()
   if (!points.ok) return journalRefused(context, 'rollback', points.error)
   const point = named === undefined ? points.value.at(-2) : findPoint(points.value, named)
-  if (point === undefined) return noSuchPoint(context, named, points.value)
+  if (point === undefined) return noSuchPoint(context, 'rollback', named, points.value)
   return toPoint(context, point, options)
 }
 
@@ -43,6 +43,7 @@ export function findPoint(points: readonly RestorePoint[], text: string): Restor
 
 export function noSuchPoint(
   { output }: Context,
+  command: string,
   named: string | undefined,
   points: readonly RestorePoint[],
 ): ExitCode {
@@ -52,7 +53,7 @@ export function noSuchPoint(
       : `there is no restore point ${printable(named)}`
   const known = points.map((point) => printable(point.name ?? String(point.number))).join(', ')
   output.warn(`admit: ${words}. ${known === '' ? 'There are none yet.' : `There are: ${known}.`}`)
-  output.document('rollback', { result: 'no-point', message: words })
+  output.document(command, { result: 'no-point', message: words })
   return EXIT.usage
 }
 
