@@ -56,7 +56,7 @@ export async function proveBefore(
     facts: host.facts,
     rescue: rescueTable(request.known?.policy, host.facts, { now: Math.floor(now) }),
     forced: force?.words.join(', '),
-    cut: (candidate) => cut(context, candidate, host.facts),
+    cut: (candidate) => cut(context, candidate, host.facts, request.observed === undefined),
   }
   if (request.known === undefined) {
     output.warn("note: the policy of these rules is not known here, so nobody's way in is proven beforehand")
@@ -105,10 +105,15 @@ function lockedOut(context: Context, request: ChangeRequest, failures: readonly 
 }
 
 /** Ends what the new rules refuse, and tells what was ended; rules that are gone refuse nothing. */
-async function cut(context: Context, candidate: Table | undefined, facts: HostFacts): Promise<void> {
+async function cut(
+  context: Context,
+  candidate: Table | undefined,
+  facts: HostFacts,
+  fresh: boolean,
+): Promise<void> {
   if (candidate === undefined) return
   const { system, output } = context
-  const report = await cutRefused(await system.connections(), candidate, facts, system.now())
+  const report = await cutRefused(await system.connections(), candidate, facts, system.now(), { fresh })
   for (const line of cutWords(report)) output.warn(line)
 }
 

@@ -93,6 +93,7 @@ const NO_CONNECTIONS: Connections = {
   canKill: () => Promise.resolve(ok(undefined)),
   kill: () => Promise.resolve(ok(undefined)),
   forget: () => Promise.resolve(ok(undefined)),
+  mark: () => Promise.resolve(ok(undefined)),
   elapsed: () => 0,
 }
 
