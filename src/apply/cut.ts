@@ -79,8 +79,8 @@ export async function cutRefused(
   ])
   const tcp = await cutSockets(work, flows)
   const entriesLeft = flows === undefined ? 0 : await forgetEnded(work, tcp.cut)
-  // Anew: before the first rule that asks for tracking there was nothing to be seen, and flows show one by one.
-  const after = flows === undefined ? tcp.first : await look(work, await flowsNow(work))
+  // Anew where tracking has just begun: flows show one by one.
+  const after = options.fresh && flows !== undefined ? await look(work, await flowsNow(work)) : tcp.first
   const offloaded = await unload(work, after?.offloaded ?? [])
   return {
     cut: tcp.cut,
@@ -143,7 +143,8 @@ async function cutSockets(work: Work, flows: readonly TrackedFlow[] | undefined)
     const before = remaining
     remaining = judged.refused
     const stuck = round > 2 && before.length === remaining.length
-    const over = round >= work.rounds || work.connections.elapsed() >= work.end
+    // The first attempt is made however long the looking took.
+    const over = round >= work.rounds || (round > 1 && work.connections.elapsed() >= work.end)
     if (remaining.length === 0 || stuck || over) break
     if (round === 1 && !(await mayKill(work))) break
     for (const socket of judged.refused) tried.set(endsKey(socket), socket)
@@ -232,7 +233,9 @@ async function forgetAll(
     const flows = await flowsNow(work)
     if (flows === undefined) return { there }
     there = choose(flows)
-    if (there.length === 0 || round >= work.rounds || work.connections.elapsed() >= work.end) return { there }
+    if (there.length === 0) return { there }
+    // Once in any case, however long the ending took.
+    if (round > 1 && (round >= work.rounds || work.connections.elapsed() >= work.end)) return { there }
     const forgotten = await work.connections.forget(there, flows)
     if (!forgotten.ok) {
       work.problems.push(forgotten.error.message)
