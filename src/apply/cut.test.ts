@@ -194,7 +194,8 @@ describe('cutting what the rules refuse', () => {
     const report = await cut(connections)
     assert.deepEqual([connections.killed, report.cut, report.problems], [[], [], ['it cannot']])
     assert.deepEqual(peers(report.remaining), [`${STRANGER} 50001`])
-    assert.ok(!connections.asked.some((what) => what.startsWith('forget')), 'its entry keeps it refused')
+    const about = connections.asked.filter((what) => what.startsWith('forget') || what.startsWith('mark'))
+    assert.deepEqual(about, ['mark tcp 50001'], 'its entry stays, and says that answers are judged')
   })
 
   test('without conntrack the sockets are cut all the same, and the program is named', async () => {

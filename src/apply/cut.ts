@@ -78,6 +78,7 @@ export async function cutRefused(
     valueOf(work, connections.flowtables(), 'the flowtables'),
   ])
   const tcp = await cutSockets(work, flows)
+  if (flows !== undefined) await judgeRemaining(work, tcp.remaining)
   const entriesLeft = flows === undefined ? 0 : await forgetEnded(work, tcp.cut)
   // Anew where tracking has just begun: flows show one by one.
   const after = options.fresh && flows !== undefined ? await look(work, await flowsNow(work)) : tcp.first
@@ -190,6 +191,20 @@ async function judgeAnswers(work: Work, refused: readonly Flow[]): Promise<reado
       return entry !== undefined && judged.has(flowKey(entry)) ? { ...flow, opened: 'peer' } : flow
     })
     .filter(({ protocol, opened }) => protocol === 'udp' || opened !== 'peer')
+}
+
+/**
+ * What could not be ended must at least be refused, also where tracking took this host for the opener: with the mark no rule takes
+ * what the peer sends for an answer.
+ */
+async function judgeRemaining(work: Work, remaining: readonly Ends[]): Promise<void> {
+  if (remaining.length === 0) return
+  const entries = entriesOf(remaining, (await flowsNow(work)) ?? [])
+  const marked = await work.connections.mark(
+    entries.filter(({ mark }) => (mark & PICKED_UP) === 0),
+    PICKED_UP,
+  )
+  if (!marked.ok) work.problems.push(marked.error.message)
 }
 
 /** Removes the entries of ended connections; how many are left. */
