@@ -4,6 +4,8 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
+  chmodSync,
+  copyFileSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -18,6 +20,7 @@ import {
   assertTidy,
   BOOT,
   change,
+  changedGuard,
   newState,
   outcome,
   present,
@@ -25,7 +28,7 @@ import {
   signalSession,
   smallDisk,
 } from '../support/guard-host.ts'
-import { claim, guard, GUARD, ID, openWindow, startWatch, until } from '../support/guard-state.ts'
+import { claim, guard, GUARD, ID, openWindow, startTime, startWatch, until } from '../support/guard-state.ts'
 import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { run } from '../support/run.ts'
 
@@ -63,7 +66,7 @@ describe('watch', () => {
       const watch = await startWatch(state)
       const gone = once(watch, 'exit')
       openWindow(state, 60)
-      if (how === 'withdrawn') rmSync(`${state}/pending`, { recursive: true })
+      if (how === 'withdrawn') renameSync(`${state}/pending`, `${state}/preparing.withdrawn`)
       else claim(state)
       assert.deepEqual(await gone, [0, null])
       assert.equal(present(), 'fresh')
@@ -71,16 +74,38 @@ describe('watch', () => {
     }
   })
 
-  test('undoes at once where the applier is gone before the window opened', async () => {
-    const applier = spawn('sleep', ['600'])
+  test('a deadline that is too far away is none', async () => {
+    change(state, { window: 1 })
+    const watch = await startWatch(state)
+    openWindow(state, 99_999)
+    await once(watch, 'exit')
+    assert.equal(present(), 'old')
+    assert.equal(outcome(state)['why'], 'deadline')
+  })
+
+  test('a window that never opens ends as well', async () => {
+    change(state)
+    const script = changedGuard(state, 'armed + 12000', 'armed + 100')
+    const watch = await startWatch(state, ID, script)
+    await once(watch, 'exit')
+    assert.equal(present(), 'old')
+    assert.equal(outcome(state)['why'], 'deadline')
+  })
+
+  test('undoes at once where the applier is gone before the window opened, whatever its name', async () => {
+    const program = `${state}/a) Z 1\n(b`
+    copyFileSync('/usr/bin/sleep', program)
+    chmodSync(program, 0o755)
+    const applier = spawn(program, ['600'])
+    await once(applier, 'spawn')
     assert.ok(applier.pid !== undefined)
     const { pid } = applier
-    const start = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21] ?? ''
-    change(state, { applier: { pid, start } })
+    change(state, { applier: { pid, start: startTime(pid) } })
     const watch = await startWatch(state)
     const gone = once(watch, 'exit')
-    await sleep(300)
+    await sleep(500)
     assert.equal(present(), 'fresh')
+    assert.ok(existsSync(`${state}/pending`))
     applier.kill('SIGKILL')
     assert.deepEqual(await gone, [0, null])
     assert.equal(present(), 'old')
@@ -230,11 +255,8 @@ describe('watch', () => {
 
   test('begins again, as the same process, where its shell ends for want of another', async () => {
     // A shell that cannot start a process ends as this one does.
-    const script = `${state}/guard-that-ends`
     const broken = `step() { if [ "$1" = watch-wait ] && mkdir ${state}/once; then exit 2; fi; }`
-    const text = readFileSync(GUARD, 'utf8')
-    assert.ok(text.includes('\nstep() { :; }\n'))
-    writeFileSync(script, text.replace('\nstep() { :; }\n', `\n${broken}\n`))
+    const script = changedGuard(state, '\nstep() { :; }\n', `\n${broken}\n`)
     change(state)
     const watch = await startWatch(state, ID, script)
     const gone = once(watch, 'exit')

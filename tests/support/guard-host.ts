@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GuardTransaction } from './guard-state.ts'
-import { digest, NO_TABLE, readRecord, storedText, tableText, writeTransaction } from './guard-state.ts'
+import {
+  digest,
+  GUARD,
+  NO_TABLE,
+  readRecord,
+  storedText,
+  tableText,
+  writeTransaction,
+} from './guard-state.ts'
 import { run } from './run.ts'
 
 /** Not this boot. */
@@ -73,6 +81,14 @@ export function smallDisk(state: string): { readonly fill: () => void } {
       spawnSync('dd', ['if=/dev/zero', `of=${state}/rest`, 'bs=1k'], { stdio: 'ignore' })
     },
   }
+}
+
+/** A copy of the guard, in the state's folder, that differs in one place. */
+export function changedGuard(state: string, from: string, to: string): string {
+  const parts = readFileSync(GUARD, 'utf8').split(from)
+  assert.equal(parts.length, 2, `the guard says ${from} ${parts.length - 1} times`)
+  writeFileSync(`${state}/changed-guard`, parts.join(to))
+  return `${state}/changed-guard`
 }
 
 /** To all of a session, as a terminal that closes sends it. */
