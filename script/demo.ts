@@ -1,9 +1,10 @@
 /**
- * The story that script/demo tells, in six scenes. Every "gets in" and "stays out" on the screen is the outcome of
+ * The story that script/demo tells, in eight scenes. Every "gets in" and "stays out" on the screen is the outcome of
  * packets that were sent; if one of them is not what admit claims, the demo says so and ends with 1.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Screen } from './demo-parts/screen.ts'
 import type { Stage, Tried } from './demo-parts/stage.ts'
@@ -14,6 +15,7 @@ const folder = '/run/demo'
 const admitProgram = resolve('bin/admit')
 const LAPTOP = `laptop: { mac: ${MACS.laptop}, admin: true, unseen: true }`
 const DESK = `desk:   { mac: ${MACS.desk}, admin: true, unseen: true }`
+const TYPO = MACS.laptop.replace(/.$/, '6')
 const PHONE = `phone:  { mac: ${MACS.phone} }`
 
 const begun = performance.now()
@@ -21,6 +23,7 @@ const screen = new Screen()
 
 process.env['ADMIT_POLICY'] = 'policy.yaml'
 process.env['ADMIT_STATE'] = `${folder}/state`
+process.env['PATH'] = `${dirname(admitProgram)}:${process.env['PATH']}`
 mkdirSync(folder, { recursive: true })
 screen.intro()
 const stage = await buildStage()
@@ -31,6 +34,7 @@ await overIpv6(stage)
 await theSpare(stage)
 await theGateway(stage)
 await theLostPhone(stage)
+await theTypo(stage)
 const last = screen.last(stage.tried(), (performance.now() - begun) / 1000)
 if (options.screen !== undefined) writeFileSync(options.screen, last)
 process.exit(screen.failed ? 1 : 0)
@@ -85,7 +89,11 @@ function theRecipe(on: Stage): void {
 function theGuestList(on: Stage): void {
   screen.scene('The guest list', 'The same machines on the server next to it, with admit.')
   writePolicy([LAPTOP, DESK, PHONE], true)
-  admit(on, ['apply', '--no-confirm'], 0)
+  admit(on, ['apply'], 0, /Not confirmed yet/)
+  screen.say('A new connection proves that the owner can still get in, and keeps the rules:')
+  const { status, output } = on.ssh('laptop', 'admit confirm')
+  screen.typed('laptop', `ssh root@${SERVERS.admit.ip} admit confirm`, output)
+  if (status !== 0) screen.fault(`the confirmation ended with ${status}`)
 }
 
 async function whoGetsIn(on: Stage): Promise<void> {
@@ -193,6 +201,41 @@ async function theLostPhone(on: Stage): Promise<void> {
     ['LIVES ON', 'ends'],
     [recipe ? 'LIVES ON' : 'ends', guests ? 'LIVES ON' : 'ends'],
   )
+}
+
+async function theTypo(on: Stage): Promise<void> {
+  screen.scene(
+    'The typo',
+    `The owner means to tidy up, and mistypes the laptop's own MAC address: ${TYPO}. No program can know that.`,
+  )
+  typeRecipe(on, `iptables -R INPUT 3 -m mac --mac-source ${TYPO} -j ACCEPT`)
+  writePolicy([LAPTOP.replace(MACS.laptop, TYPO), DESK], false)
+  admit(on, ['apply', '--confirm-within', '3s'], 0, /Not confirmed yet: after 3 s/)
+  const [during] = await onBoth(on, ['laptop'])
+  screen.packets('laptop, at once', during)
+  screen.say(
+    "From the laptop nobody can confirm. On admit's server that is enough: what nobody confirms is undone.",
+  )
+  await undone()
+  const [after] = await onBoth(on, ['laptop'])
+  screen.packets('laptop, 3 s later', after)
+  admit(on, ['status'], 0, /Undone .*nobody confirmed in time/)
+  const wereOut = !isIn(during?.recipe) && !isIn(during?.admit)
+  screen.row(
+    "a typo in the laptop's MAC",
+    ['LOCKED OUT', 'undone by itself'],
+    [
+      wereOut && !isIn(after?.recipe) ? 'LOCKED OUT' : 'gets in',
+      wereOut && isIn(after?.admit) ? 'undone by itself' : 'LOCKED OUT',
+    ],
+  )
+}
+
+/** Until nothing is pending any more; whether that was an undo is for the packets to tell. */
+async function undone(): Promise<void> {
+  const end = performance.now() + 20_000
+  const isThere = (name: string): boolean => existsSync(`${folder}/state/${name}`)
+  while (performance.now() < end && (isThere('pending') || isThere('undoing'))) await sleep(50)
 }
 
 interface OnBoth {

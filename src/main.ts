@@ -1,3 +1,4 @@
+import './system/hide-token.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/program.ts'
 import packageJson from '../package.json' with { type: 'json' }

@@ -69,11 +69,21 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['apply'],
   ['plan'],
   ['status'],
+  ['confirm'],
+  ['confirm', '--here'],
+  ['save'],
+  ['history'],
+  ['history', '1'],
+  ['history', '1', '--text'],
+  ['history', '1', '--diff'],
+  ['stop', '--open', '--no-confirm'],
   ['start'],
+  ['rollback'],
   ['lab'],
   ['init', '--force', '--yes', '--policy', '/new'],
   ['whoami'],
   ['stop', '--open'],
+  ['rollback'],
 ]
 
 interface Stage {
@@ -207,7 +217,10 @@ describe('a hostile host', () => {
         ],
       }
       const kernel = new FakeKernel([foreign])
-      await expectHarmless(policyText({}), { kernel })
+      await expectHarmless(policyText({}), {
+        kernel,
+        commands: [...COMMANDS, ['stop', '--open', '--no-confirm']],
+      })
       assert.equal(expectOk(await kernel.observe(ADMIT_TABLE), 'observe'), undefined)
     }
   })

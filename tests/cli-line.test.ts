@@ -32,6 +32,21 @@ const MISTAKES: readonly (readonly [readonly string[], RegExp])[] = [
   [['check', '--polcy', 'x'], /unknown option '--polcy'\n\(Did you mean --policy\?\)/],
   [['apply', '--noconfirm'], /Did you mean --no-confirm\?/],
   [['stop', '--opne'], /Did you mean --open\?/],
+  [['confirm', 'a', 'b'], /too many arguments for 'confirm'/],
+  [['confirm', '--hre'], /Did you mean --here\?/],
+  [['confirm', ''], /It is empty/],
+  [['rollback', '1', '2'], /too many arguments for 'rollback'/],
+  [['rollback', '--open'], /unknown option '--open'/],
+  [['rolback'], /Did you mean rollback\?/],
+  [['history', '1', '2'], /too many arguments for 'history'/],
+  [['save', 'a', 'b'], /too many arguments for 'save'/],
+  [['save', '7'], /A name is letters, digits/],
+  [['apply', '--confirm-within'], /argument missing/],
+  [['apply', '--confirm-within', '3601s'], /Write it like 60s, 5m or 1h; at most 1h/],
+  [['apply', '--confirm-within=0'], /Write it like 60s/],
+  [['apply', '--confirm-witin', '5s'], /Did you mean --confirm-within\?/],
+  [['apply', '--force'], /argument missing/],
+  [['apply', '--force', 'everything'], /names no check/],
   [['apply', 'now'], /too many arguments for 'apply'/],
   [['stop', '--', '--open'], /too many arguments for 'stop'/],
   [['lab', 'a', 'b'], /too many arguments for 'lab'/],
@@ -83,6 +98,19 @@ describe('--json', () => {
     ['stop', '--open'],
     ['flush'],
     ['status'],
+    ['apply', '--no-confirm'],
+    ['confirm'],
+    ['confirm', 'k7wq-3mzt-9fhx'],
+    ['confirm', '-'],
+    ['confirm', '--here'],
+    ['rollback'],
+    ['rollback', '1'],
+    ['history'],
+    ['history', '1'],
+    ['history', '1', '--text'],
+    ['history', '1', '--diff'],
+    ['save'],
+    ['save', 'good'],
     ['lab'],
     ['init'],
     ['init', '--yes', '--force'],
@@ -114,6 +142,19 @@ describe('--json', () => {
     })
   }
 
+  test('exactly one document of every command while a change is pending, and after it is confirmed', async () => {
+    const machine = machineWith(POLICY)
+    for (const before of [['apply'], ['confirm', '--here'], ['save', 'good'], ['stop', '--open']]) {
+      await runAdmit(machine, before)
+      for (const args of failing.filter((one) => !['init', 'lab'].includes(one[0] ?? ''))) {
+        const copy = { ...machine, files: new Map(machine.files) }
+        const ran = await runAdmit(copy, ['--json', ...args])
+        assert.equal(ran.out.trimEnd().split('\n}\n').length, 1, args.join(' '))
+        assert.ok(typeof JSON.parse(ran.out) === 'object')
+      }
+    }
+  })
+
   test('a mistake is in the document as well', async () => {
     const ran = await run(['chekc', '--json'])
     assert.deepEqual(JSON.parse(ran.out), {
@@ -137,10 +178,21 @@ describe('help', () => {
       const ran = await run(name === 'admit' ? ['--help'] : [name, '--help'])
       assert.equal(ran.exit, 0)
       assert.match(ran.out, /^Usage: admit/)
-      assert.match(ran.out, name === 'admit' ? /A first time:/ : /Example:\n {2}(sudo )?admit /)
+      assert.match(ran.out, name === 'admit' ? /A first time:/ : /Example:\n {2}(sudo |ssh .*)?admit /)
       if (name !== 'help') assert.match(ran.out, /Exit codes: /)
       assert.ok(ran.out.split('\n').every((line) => line.length <= 120))
     }
+  })
+
+  test('of what changes the rules names every way to change less, or later', async () => {
+    for (const name of ['apply', 'start', 'reload', 'stop', 'flush', 'rollback']) {
+      const { out } = await run([name, '--help'])
+      for (const option of ['--confirm-within <time>', '--no-confirm', '--force <words>']) {
+        assert.ok(out.includes(option), `${name}: ${option}`)
+      }
+    }
+    assert.match((await run(['confirm', '--help'])).out, /--here/)
+    assert.match((await run(['history', '--help'])).out, /--text[^]*--diff \[other\]/)
   })
 
   test('the version', async () => {
@@ -182,6 +234,14 @@ describe('hostile words', () => {
     (word) => ['explain', '--from', word, '--to', 'ssh'],
     (word) => ['explain', '--from', 'laptop', '--to', word],
     (word) => ['explain', '--from', 'laptop', '--to', 'ssh', '--on', word],
+    (word) => ['apply', '--confirm-within', word],
+    (word) => ['apply', '--force', word],
+    (word) => ['confirm', word],
+    (word) => ['rollback', word],
+    (word) => ['history', word],
+    (word) => ['history', word, '--text'],
+    (word) => ['history', '1', '--diff', word],
+    (word) => ['save', word],
     (word) => ['lab', word],
     (word) => ['init', '--policy', word],
     (word) => ['help', word],
@@ -211,13 +271,22 @@ describe('hostile words', () => {
     const path = '/tmp/\u001b[31mred\u202e.yaml'
     const machine = fakeMachine({ answer: true })
     machine.files.set(path, POLICY)
+    machine.typed = path
     const at = ['--policy', path, '--state', path]
     for (const args of [
       ['check'],
       ['plan'],
       ['apply'],
       ['status'],
-      ['start'],
+      ['apply'],
+      ['confirm', '-'],
+      ['confirm', '--here'],
+      ['save'],
+      ['history'],
+      ['history', '1'],
+      ['rollback'],
+      ['stop', '--open', '--no-confirm'],
+      ['start', '--no-confirm'],
       ['init'],
       ['init', '--force'],
     ]) {

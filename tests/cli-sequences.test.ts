@@ -6,8 +6,9 @@ import { readPolicy } from '../src/policy/read.ts'
 import { diffTable } from '../src/ruleset/diff.ts'
 import { sameTable } from '../src/ruleset/normalise.ts'
 import type { Table } from '../src/ruleset/ruleset.ts'
+import { confirm, confirmed, meddle, pass } from './support/cli-machine.ts'
 import type { FakeMachine } from './support/fake-system.ts'
-import { FAKE_NOW, fakeMachine, runAdmit } from './support/fake-system.ts'
+import { FAKE_NOW, fakeMachine, journalOf, runAdmit } from './support/fake-system.ts'
 import { expectOk } from './support/expect-ok.ts'
 import { SAMPLE_HOST } from './support/sample-host.ts'
 
@@ -26,25 +27,29 @@ const POLICIES: readonly string[] = [
   `${HEAD}host: { forward: guard, refuse: reject }\ndevices:\n  a: { address: 10.0.0.0/8 }\n  b: { address: 10.1.0.0/16, until: 2027-02-01T00:00:00Z }\ngrants:\n  - { from: [a, b], to: https }\n  - { from: a, to: ssh, through: 192.168.0.0/16 }\n`,
 ]
 
-type Step =
-  | { readonly kind: 'apply'; readonly policy: number }
-  | {
-      readonly kind: 'stop' | 'start' | 'reload' | 'flush-by-hand' | 'delete-by-hand' | 'lose-stored' | 'wait'
-    }
+/** How a change ends: confirmed, at once or from a console; undone by the clock or by hand. */
+type End = 'confirm' | 'no-confirm' | 'deadline' | 'rollback'
 
+type Step =
+  | { readonly kind: 'apply'; readonly policy: number; readonly end: End }
+  | { readonly kind: 'stop' | 'start' | 'reload'; readonly end: End }
+  | { readonly kind: 'flush-by-hand' | 'delete-by-hand' | 'lose-stored' | 'wait' }
+
+const end = fc.constantFrom<End>('confirm', 'confirm', 'no-confirm', 'deadline', 'rollback')
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: fc.nat(POLICIES.length - 1).map((policy): Step => ({ kind: 'apply', policy })) },
   {
-    weight: 4,
-    arbitrary: fc.constantFrom<Step>(
-      { kind: 'stop' },
-      { kind: 'start' },
-      { kind: 'reload' },
-      { kind: 'flush-by-hand' },
-      { kind: 'delete-by-hand' },
-      { kind: 'lose-stored' },
-      { kind: 'wait' },
-    ),
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('apply'), policy: fc.nat(POLICIES.length - 1), end }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom('stop', 'start', 'reload'), end }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .constantFrom('flush-by-hand', 'delete-by-hand', 'lose-stored', 'wait')
+      .map((kind): Step => ({ kind })),
   },
 )
 
@@ -65,37 +70,24 @@ function same(a: Table | undefined, b: Table | undefined): boolean {
 /** Does the step; what it promises must hold afterwards. Gives the rules that are stored then. */
 async function take(machine: FakeMachine, step: Step, stored: Table | undefined): Promise<Table | undefined> {
   const before = await held(machine)
-  const exit = async (...args: readonly string[]): Promise<number> => (await runAdmit(machine, args)).exit
   switch (step.kind) {
-    case 'apply': {
-      machine.files.set(PATH, POLICIES[step.policy] ?? '')
-      const wanted = freshly(step.policy)
-      assert.equal(await exit('plan'), same(before, wanted) ? 0 : 1)
-      assert.equal(await held(machine), before)
-      assert.equal(await exit('apply'), 0)
-      const after = await held(machine)
-      assert.ok(same(after, wanted), 'the kernel holds what a fresh apply would make')
-      assert.equal(await exit('plan'), 0)
-      assert.equal(await exit('status'), 0)
-      return after
-    }
+    case 'apply':
+      return apply(machine, step.policy, step.end, stored)
     case 'start':
     case 'reload':
-      assert.equal(await exit(step.kind), stored === undefined ? 4 : 0)
-      assert.ok(same(await held(machine), stored ?? before))
+      if (stored === undefined) assert.equal((await runAdmit(machine, [step.kind])).exit, 4)
+      else await change(machine, [step.kind], stored, step.end)
       return stored
     case 'stop':
-      assert.equal(await exit('stop', '--open'), 0)
-      assert.equal(await held(machine), undefined)
+      await change(machine, ['stop', '--open'], undefined, step.end)
       return stored
     case 'flush-by-hand':
-      await machine.kernel.apply({
-        table: ADMIT_TABLE,
-        operations: [{ kind: 'flush-chain', chain: 'input' }],
-      })
+      if (before !== undefined) await meddle(machine)
       return stored
     case 'delete-by-hand':
-      await machine.kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
+      if (before !== undefined) {
+        await machine.kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'delete-table' }] })
+      }
       return stored
     case 'lose-stored':
       machine.files.delete(RULES)
@@ -106,6 +98,46 @@ async function take(machine: FakeMachine, step: Step, stored: Table | undefined)
     default:
       return step satisfies never
   }
+}
+
+async function apply(
+  machine: FakeMachine,
+  policy: number,
+  end: End,
+  stored: Table | undefined,
+): Promise<Table | undefined> {
+  const before = await held(machine)
+  machine.files.set(PATH, POLICIES[policy] ?? '')
+  const wanted = freshly(policy)
+  assert.equal((await runAdmit(machine, ['plan'])).exit, same(before, wanted) ? 0 : 1)
+  assert.equal(await held(machine), before)
+  const kept = await change(machine, ['apply'], wanted, end)
+  if (!kept) return stored
+  assert.equal((await runAdmit(machine, ['plan'])).exit, 0)
+  assert.equal((await runAdmit(machine, ['status'])).exit, 0)
+  return held(machine)
+}
+
+/** Changes the rules and ends that as said. True where they are kept, else the kernel holds what it held. */
+async function change(
+  machine: FakeMachine,
+  args: readonly string[],
+  wanted: Table | undefined,
+  end: End,
+): Promise<boolean> {
+  const before = await held(machine)
+  const ran = await runAdmit(machine, end === 'no-confirm' ? [...args, '--no-confirm'] : args)
+  assert.equal(ran.exit, 0, ran.err)
+  assert.ok(same(await held(machine), wanted), 'the kernel holds what was asked for')
+  const waits = expectOk(await journalOf(machine).state(), 'state').kind === 'pending'
+  if (!waits) return true
+  assert.notEqual(end, 'no-confirm')
+  assert.equal((await runAdmit(machine, ['apply'])).exit, 3, 'one change at a time')
+  if (end === 'confirm') await confirm(machine)
+  if (end === 'rollback') assert.equal((await runAdmit(machine, ['rollback'])).exit, 0)
+  if (end === 'deadline') await pass(machine, 60)
+  assert.ok(same(await held(machine), end === 'confirm' ? wanted : before))
+  return end === 'confirm'
 }
 
 describe('any commands in any order', () => {
@@ -133,25 +165,25 @@ describe('any commands in any order', () => {
         set.fields.includes('meta time') ? set.elements.map((element) => element.at(-1)?.low) : [],
       )
     machine.files.set(PATH, POLICIES[3] ?? '')
-    await runAdmit(machine, ['apply'])
+    await confirmed(machine, 'apply')
     assert.deepEqual(await lows(), [FAKE_NOW])
     machine.now += 7200
     // Another grant for the same people: the element is the same one.
     machine.files.set(PATH, (POLICIES[3] ?? '').replace('to: ssh', 'to: [ssh, ping]'))
-    await runAdmit(machine, ['apply'])
+    await confirmed(machine, 'apply')
     assert.deepEqual(await lows(), [FAKE_NOW])
-    await runAdmit(machine, ['stop', '--open'])
-    await runAdmit(machine, ['start'])
+    await confirmed(machine, 'stop', '--open')
+    await confirmed(machine, 'start')
     assert.deepEqual(await lows(), [FAKE_NOW])
-    await runAdmit(machine, ['stop', '--open'])
-    await runAdmit(machine, ['apply'])
+    await confirmed(machine, 'stop', '--open')
+    await confirmed(machine, 'apply')
     assert.deepEqual(await lows(), [FAKE_NOW])
   })
 
   test('a stored file that is changed anywhere loads the same rules or none', async () => {
     const machine = fakeMachine()
     machine.files.set(PATH, POLICIES[6] ?? '')
-    await runAdmit(machine, ['apply'])
+    await confirmed(machine, 'apply')
     const table = (await held(machine)) ?? assert.fail('nothing was applied')
     const text = machine.files.get(RULES) ?? ''
     const change = fc.record({

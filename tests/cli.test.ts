@@ -2,86 +2,20 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fail } from '../src/base/result.ts'
 import { EXIT } from '../src/cli/exit-code.ts'
-import { ADMIT_TABLE } from '../src/compile/compile.ts'
-import { FakeKernel } from '../src/kernel/fake-kernel.ts'
-import type { Kernel, KernelError } from '../src/kernel/kernel.ts'
-import { sameTable } from '../src/ruleset/normalise.ts'
-import type { Table } from '../src/ruleset/ruleset.ts'
-import type { FakeMachine, Ran } from './support/fake-system.ts'
+import {
+  documentOf,
+  machineWith,
+  NOT_PERMITTED,
+  POLICY,
+  POLICY_PATH,
+  tableIn,
+} from './support/cli-machine.ts'
 import { fakeMachine, runAdmit } from './support/fake-system.ts'
-import { expectOk } from './support/expect-ok.ts'
-
-const POLICY_PATH = '/etc/admit/policy.yaml'
-const RULES_PATH = '/var/lib/admit/rules.nft'
-
-const POLICY = `admit: 1
-devices:
-  laptop: { mac: 00:16:3e:00:00:01, admin: true, unseen: true }
-  spare:  { mac: 00:16:3e:00:00:02, admin: true, unseen: true }
-  office: { address: 203.0.113.7 }
-  guest:  { mac: 00:16:3e:00:00:03, until: 2027-02-01T00:00:00Z }
-grants:
-  - { from: [laptop, spare], to: everything }
-  - { from: [office, guest], to: [ssh, ping] }
-tests:
-  - { from: laptop, accept: [ssh, ping] }
-  - { from: stranger, refuse: [ssh, ping] }
-`
 
 /** Its own test says that it is wrong. */
 const UNTRUE = POLICY.replace('stranger, refuse', 'stranger, accept')
 /** A MAC address that nobody sends from. */
 const WRONG = POLICY.replace('00:16:3e:00:00:01', '11:22:33:44:55:66')
-
-function machineWith(policy: string, changes: Partial<FakeMachine> = {}): FakeMachine {
-  const machine = fakeMachine(changes)
-  machine.files.set(POLICY_PATH, policy)
-  return machine
-}
-
-async function applied(): Promise<FakeMachine> {
-  const machine = machineWith(POLICY)
-  assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.done)
-  return machine
-}
-
-async function tableIn(machine: FakeMachine): Promise<Table | undefined> {
-  return expectOk(await machine.kernel.observe(ADMIT_TABLE), 'observe')
-}
-
-/** A kernel that refuses to be changed, or that answers nothing at all. */
-function refusing(error: KernelError, which: 'apply' | 'all', tables: readonly Table[] = []): Kernel {
-  const fake = new FakeKernel(tables)
-  const no = (): Promise<ReturnType<typeof fail<KernelError>>> => Promise.resolve(fail(error))
-  return {
-    capabilities: () => fake.capabilities(),
-    tables: () => (which === 'all' ? no() : fake.tables()),
-    check: (transaction) => fake.check(transaction),
-    observe: (table) => (which === 'all' ? no() : fake.observe(table)),
-    apply: no,
-  }
-}
-
-/** A kernel that takes every change and holds what it held. */
-function forgetful(): Kernel {
-  const fake = new FakeKernel()
-  return {
-    capabilities: () => fake.capabilities(),
-    tables: () => fake.tables(),
-    check: (transaction) => fake.check(transaction),
-    observe: (table) => fake.observe(table),
-    apply: (transaction) => fake.check(transaction),
-  }
-}
-
-const NOT_PERMITTED: KernelError = { kind: 'not-permitted', message: 'changing netfilter rules takes root' }
-
-/** The one document on standard output. */
-function documentOf(ran: Ran): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(ran.out)
-  assert.ok(typeof value === 'object' && value !== null)
-  return { ...value }
-}
 
 describe('check', () => {
   test('a correct policy', async () => {
@@ -230,190 +164,8 @@ describe('explain', () => {
   })
 })
 
-describe('plan, apply, status, start, reload, stop, flush', () => {
-  test('plan says what apply would change: exit 1; after it nothing: exit 0', async () => {
-    const machine = machineWith(POLICY)
-    const before = await runAdmit(machine, ['plan'])
-    assert.equal(before.exit, EXIT.no)
-    assert.match(before.out, /^\+ table inet admit$/m)
-    assert.match(before.out, /\+ laptop_spare_\w+: laptop, 00:16:3e:00:00:01 {3}devices\.laptop, line 3\n/)
-    assert.match(before.out, /\d+ changes pending\. `admit apply` makes them\.\n$/)
-    assert.equal(await tableIn(machine), undefined)
-    assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.done)
-    const after = await runAdmit(machine, ['plan'])
-    assert.equal(after.exit, EXIT.done)
-    assert.equal(after.out, 'The kernel holds these rules already: nothing to change.\n')
-  })
-
-  test('apply twice is apply once, also when time has passed between', async () => {
-    const machine = await applied()
-    const first = await tableIn(machine)
-    machine.now += 86_400
-    const again = await runAdmit(machine, ['apply'])
-    assert.equal(again.exit, EXIT.done)
-    assert.match(again.out, /^Nothing to change/)
-    assert.deepEqual(await tableIn(machine), first)
-  })
-
-  test('apply changes what differs, and plan names it', async () => {
-    const machine = await applied()
-    machine.files.set(POLICY_PATH, POLICY.replace('203.0.113.7', '203.0.113.8'))
-    const plan = await runAdmit(machine, ['plan'])
-    assert.match(plan.out, /\+ guest_office_\w+: office, 203\.0\.113\.8 {3}devices\.office, line 5\n/)
-    assert.match(plan.out, /- guest_office_\w+: 203\.0\.113\.7\n/)
-    assert.match(plan.out, /2 changes pending/)
-    assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.done)
-    assert.equal((await runAdmit(machine, ['plan'])).exit, EXIT.done)
-  })
-
-  test('apply says that there is no undo, with --no-confirm and without', async () => {
-    for (const args of [['apply'], ['apply', '--no-confirm']]) {
-      const ran = await runAdmit(machineWith(POLICY), args)
-      assert.match(ran.out, /There is no automatic undo yet/)
-    }
-  })
-
-  test('start after stop brings the same rules back, without a policy', async () => {
-    const machine = await applied()
-    const before = await tableIn(machine)
-    assert.equal((await runAdmit(machine, ['stop', '--open'])).exit, EXIT.done)
-    assert.equal(await tableIn(machine), undefined)
-    machine.files.delete(POLICY_PATH)
-    machine.now += 1000
-    assert.equal((await runAdmit(machine, ['start'])).exit, EXIT.done)
-    const after = await tableIn(machine)
-    assert.ok(before !== undefined && after !== undefined && sameTable(before, after))
-    assert.match((await runAdmit(machine, ['start'])).out, /^Nothing to change/)
-  })
-
-  test('reload goes back to the last apply, whatever was done since', async () => {
-    const machine = await applied()
-    const before = await tableIn(machine)
-    assert.ok(before !== undefined)
-    await machine.kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'flush-chain', chain: 'input' }] })
-    assert.equal((await runAdmit(machine, ['status'])).exit, EXIT.no)
-    assert.equal((await runAdmit(machine, ['reload'])).exit, EXIT.done)
-    const after = await tableIn(machine)
-    assert.ok(after !== undefined && sameTable(before, after))
-    assert.equal((await runAdmit(machine, ['status'])).exit, EXIT.done)
-  })
-
-  test('stop and flush want --open, and then remove admit’s own table only', async () => {
-    const other: Table = { family: 'inet', name: 'other', sets: [], chains: [] }
-    for (const command of ['stop', 'flush']) {
-      const machine = machineWith(POLICY, { kernel: new FakeKernel([other]) })
-      await runAdmit(machine, ['apply'])
-      const refused = await runAdmit(machine, [command])
-      assert.equal(refused.exit, EXIT.unsafe)
-      assert.match(refused.err, /--open/)
-      assert.notEqual(await tableIn(machine), undefined)
-      assert.equal((await runAdmit(machine, [command, '--open'])).exit, EXIT.done)
-      assert.deepEqual(expectOk(await machine.kernel.tables(), 'tables'), [{ family: 'inet', name: 'other' }])
-      assert.equal((await runAdmit(machine, [command, '--open'])).exit, EXIT.done)
-    }
-  })
-
-  test('status: none, in force, changed, not stored', async () => {
-    const machine = machineWith(POLICY)
-    const status = async () => documentOf(await runAdmit(machine, ['status', '--json']))
-    assert.equal((await status())['result'], 'none')
-    await runAdmit(machine, ['apply'])
-    assert.equal((await status())['result'], 'in-force')
-    const stored = machine.files.get(RULES_PATH) ?? ''
-    machine.files.delete(RULES_PATH)
-    assert.equal((await status())['result'], 'not-stored')
-    machine.files.set(RULES_PATH, `${stored} `)
-    assert.equal((await status())['stored'], 'unusable')
-    machine.files.set(RULES_PATH, stored)
-    await machine.kernel.apply({ table: ADMIT_TABLE, operations: [{ kind: 'flush-chain', chain: 'input' }] })
-    assert.equal((await status())['result'], 'differ')
-  })
-})
-
-describe('what goes wrong', () => {
-  test('stored rules that are damaged or missing: exit 4, and nothing is changed', async () => {
-    const damages: readonly ((text: string) => string)[] = [
-      () => '',
-      () => 'table inet admit {}\n',
-      (text) => text.slice(0, -20),
-      (text) => text.slice(0, 10),
-      (text) => text.replace('203.0.113.7', '203.0.113.8'),
-      (text) => text.replace('version 1', 'version 2'),
-      (text) => text.replace(/sha256 ./, 'sha256 x'),
-    ]
-    for (const damage of damages) {
-      for (const command of ['start', 'reload']) {
-        const machine = await applied()
-        const before = await tableIn(machine)
-        machine.files.set(RULES_PATH, damage(machine.files.get(RULES_PATH) ?? ''))
-        const ran = await runAdmit(machine, [command])
-        assert.equal(ran.exit, EXIT.system)
-        assert.match(ran.err, /Nothing was changed/)
-        assert.equal(await tableIn(machine), before)
-      }
-    }
-    const machine = fakeMachine()
-    assert.equal((await runAdmit(machine, ['start'])).exit, EXIT.system)
-    assert.equal(await tableIn(machine), undefined)
-  })
-
-  test('a test that fails keeps apply from changing anything: exit 3', async () => {
-    const machine = machineWith(UNTRUE)
-    assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.unsafe)
-    assert.equal(await tableIn(machine), undefined)
-    assert.equal((await runAdmit(machine, ['plan'])).exit, EXIT.unsafe)
-  })
-
-  test('a kernel that refuses: exit 4', async () => {
-    const machine = machineWith(POLICY, { kernel: refusing(NOT_PERMITTED, 'apply') })
-    const ran = await runAdmit(machine, ['apply'])
-    assert.equal(ran.exit, EXIT.system)
-    assert.match(ran.err, /takes root\nNothing was changed/)
-    assert.equal(machine.files.has(RULES_PATH), false)
-  })
-
-  test('a kernel that cannot be read: exit 4 everywhere', async () => {
-    const machine = await applied()
-    machine.kernel = refusing(NOT_PERMITTED, 'all')
-    for (const args of [['plan'], ['apply'], ['start'], ['reload'], ['stop', '--open'], ['status']]) {
-      assert.equal((await runAdmit(machine, args)).exit, EXIT.system, args.join(' '))
-    }
-  })
-
-  test('a kernel that holds something else than it was given: exit 5', async () => {
-    const machine = machineWith(POLICY, { kernel: forgetful() })
-    assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.repair)
-    assert.equal(machine.files.has(RULES_PATH), false)
-  })
-
-  test('a time-out after which the kernel has the rules is an apply; one without is none', async () => {
-    const late: KernelError = { kind: 'timed-out', message: 'nft did not answer in time' }
-    const machine = machineWith(POLICY, { kernel: refusing(late, 'apply') })
-    assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.system)
-    const fake = new FakeKernel()
-    machine.kernel = {
-      capabilities: () => fake.capabilities(),
-      tables: () => fake.tables(),
-      check: (transaction) => fake.check(transaction),
-      observe: (table) => fake.observe(table),
-      apply: async (transaction) => {
-        await fake.apply(transaction)
-        return fail(late)
-      },
-    }
-    assert.equal((await runAdmit(machine, ['apply'])).exit, EXIT.done)
-    assert.equal((await runAdmit(machine, ['status'])).exit, EXIT.done)
-  })
-
-  test('rules in force that cannot be stored: exit 5', async () => {
-    const machine = machineWith(POLICY, { writable: false })
-    const ran = await runAdmit(machine, ['apply'])
-    assert.equal(ran.exit, EXIT.repair)
-    assert.match(ran.err, /in force, but they could not be stored/)
-    assert.notEqual(await tableIn(machine), undefined)
-  })
-
-  test('a bug of ours: exit 70, with a trace, in text and JSON', async () => {
+describe('a bug of ours', () => {
+  test('exit 70, with a trace, in text and JSON', async () => {
     const machine = machineWith(POLICY)
     machine.lab = () => {
       throw new TypeError('oops \u001b[31m')

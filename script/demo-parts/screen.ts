@@ -3,6 +3,7 @@ import type { Tried } from './stage.ts'
 import { FAR_AWAY, MACS, SERVERS } from './stage.ts'
 
 type Column = 'recipe' | 'admit'
+const PROMPTS = { recipe: 'recipe#', admit: ' admit#', laptop: 'laptop$' } as const
 interface Row {
   readonly what: string
   readonly wanted: readonly [string, string]
@@ -50,9 +51,9 @@ export class Screen {
     print(text)
   }
 
-  /** A command as it was typed, and what it said. */
-  typed(server: Column, line: string, output: string): void {
-    print(`${dim(server === 'recipe' ? 'recipe#' : ' admit#')} ${line}`)
+  /** A command as it was typed, where, and what it said. */
+  typed(where: Column | 'laptop', line: string, output: string): void {
+    print(`${dim(PROMPTS[where])} ${line}`)
     for (const said of shortened(output)) print(dim(`        ${said}`))
   }
 
@@ -117,7 +118,7 @@ export class Screen {
 function shortened(output: string): readonly string[] {
   const lines = output.split('\n').filter((line) => line !== '')
   if (lines.length <= 12) return lines
-  return [...lines.slice(0, 4), `… ${lines.length - 7} more lines`, ...lines.slice(-3)]
+  return [...lines.slice(0, 2), `… ${lines.length - 9} more lines`, ...lines.slice(-7)]
 }
 
 function print(...lines: readonly string[]): void {

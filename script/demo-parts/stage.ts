@@ -1,5 +1,6 @@
 /** The demo's network: two servers, their owner's machines, a stranger, and a gateway with the Internet behind it. */
 import { spawn, spawnSync } from 'node:child_process'
+import { symlinkSync } from 'node:fs'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,6 +23,8 @@ export const MACS = {
   gateway: 'fe:00:00:00:01:01',
 } as const
 export const GROUP_MAC = '11:22:33:44:55:66'
+/** A link to perl, in the demo's own /run. */
+const SSHD = '/run/sshd'
 export const FAR_AWAY = '198.51.100.66'
 
 const ON_LINK: Record<string, { readonly number: number; readonly mac: string }> = {
@@ -47,6 +50,8 @@ export interface Stage {
   attempt(calls: readonly Call[]): Promise<readonly Tried[]>
   /** Runs a program on one of the servers. */
   run(server: ServerName, argv: readonly string[], options?: { readonly cwd?: string }): Ran
+  /** Types `ssh root@SERVER COMMAND` on a machine: a connection of its own to admit's server. */
+  ssh(machine: string, command: string): Ran
   /** Gives a machine another MAC address; what `ip` said where it would not. */
   takeMac(machine: string, mac: string): Promise<string | undefined>
   /** Opens a connection that asks for an answer ten times a second. */
@@ -86,6 +91,7 @@ export async function buildStage(): Promise<Stage> {
   }
   await wireUp(of)
   await Promise.all([startServer(of('recipe')), startServer(of('admit'))])
+  startSshd(of('admit').pid)
   let counter = 0
   return {
     attempt: (calls) => {
@@ -94,6 +100,10 @@ export async function buildStage(): Promise<Stage> {
       return attempt(calls, first, of, answers)
     },
     run: (server, argv, options = {}) => run(of(server).pid, argv, options.cwd),
+    ssh: (machine, command) => {
+      counter++
+      return run(of(machine).pid, ['perl', SSH, 'dial', `root@${SERVERS.admit.ip}`, command])
+    },
     takeMac: (machine, mac) =>
       of(machine)
         .ip([`link set dev eth0 address ${mac}`])
@@ -156,7 +166,7 @@ async function wireUp(of: (name: string) => Agent): Promise<void> {
 }
 
 /** Seconds for which nothing may come before a packet counts as lost; admitted ones take thousandths. */
-const PATIENCE = 1
+const PATIENCE = 0.6
 
 async function attempt(
   calls: readonly Call[],
@@ -192,6 +202,15 @@ function run(pid: number, argv: readonly string[], cwd?: string): Ran {
     ...(cwd !== undefined && { cwd }),
   })
   return { status: status ?? 70, output: stdout + stderr }
+}
+
+const SSH = fileURLToPath(new URL('../ssh-stand-in.pl', import.meta.url))
+
+/** A stand-in under the name that admit looks for above whoever confirms. */
+function startSshd(pid: number): void {
+  symlinkSync('/usr/bin/perl', SSHD)
+  const { status, output } = run(pid, [SSHD, SSH, 'serve', '22'])
+  if (status !== 0) throw new Error(output)
 }
 
 const TALK = fileURLToPath(new URL('talk.ts', import.meta.url))

@@ -1,20 +1,16 @@
 import { InternalError } from '../base/internal-error.ts'
 import type { Packet } from '../packet/packet.ts'
 import type {
-  BitsMatch,
   Chain,
-  FieldMatch,
   Limit,
   OpaqueMatch,
   Rule,
   Ruleset,
-  Scalar,
   Statement,
   Table,
   Verdict,
 } from '../ruleset/ruleset.ts'
-import { bitsValue, fieldValue } from './field-value.ts'
-import { membership } from './membership.ts'
+import { bitsHold, fieldHolds, marked } from './holds.ts'
 
 /** What becomes of a packet, and the rules that it met on its way. */
 export interface Outcome {
@@ -136,39 +132,6 @@ function holds(
     default:
       return statement satisfies never
   }
-}
-
-function fieldHolds(packet: Packet, table: Table, match: FieldMatch): boolean {
-  const values: Scalar[] = []
-  for (const field of match.fields) {
-    const value = fieldValue(field, packet)
-    if (value === undefined) return false
-    values.push(value)
-  }
-  const inside = membership(elementsOf(table, match))(values)
-  return match.test === 'in' ? inside : !inside
-}
-
-function elementsOf(table: Table, match: FieldMatch): Parameters<typeof membership>[0] {
-  if (match.values.kind === 'literal') return match.values.elements
-  const name = match.values.name
-  const set = table.sets.find((candidate) => candidate.name === name)
-  if (set === undefined) throw new InternalError(`a rule names the set ${name}, which is not in the table`)
-  return set.elements
-}
-
-function bitsHold(packet: Packet, match: BitsMatch): boolean {
-  const bits = bitsValue(match.field, packet)
-  if (bits === undefined) return false
-  const equal = (bits & match.mask) >>> 0 === match.value
-  return match.test === 'equal' ? equal : !equal
-}
-
-/** Without a connection there is nothing to mark: nft_ct_set_eval returns and the rule goes on. */
-function marked(packet: Packet, bits: number): Packet {
-  const { state, mark } = packet.tracking
-  if (state === 'invalid' || state === 'untracked') return packet
-  return { ...packet, tracking: { ...packet.tracking, mark: (mark | bits) >>> 0 } }
 }
 
 function outcome(walk: Walk, verdict: Outcome['verdict']): Outcome {

@@ -38,6 +38,7 @@ function kernelThat(
   return {
     capabilities: () => fake.capabilities(),
     tables,
+    observeAll: () => fake.observeAll(),
     check: (transaction) => fake.check(transaction),
     apply,
     observe,

@@ -21,7 +21,7 @@ export interface Change {
 export function changesBetween(
   observed: Table | undefined,
   wanted: Table,
-  policy: Policy,
+  policy: Policy | undefined,
 ): readonly Change[] {
   const before = observed ?? { ...wanted, sets: [], chains: [] }
   const table: readonly Change[] =
@@ -50,9 +50,9 @@ export function changesBetween(
 type DeviceIndex = ReadonlyMap<string, string>
 
 /** Device names by the part of an element that tells the sender, without time. */
-function deviceIndex(policy: Policy): DeviceIndex {
+function deviceIndex(policy: Policy | undefined): DeviceIndex {
   const index = new Map<string, string>()
-  for (const device of policy.devices) {
+  for (const device of policy?.devices ?? []) {
     for (const identity of device.identities) index.set(identityKey(identity), device.name)
   }
   return index

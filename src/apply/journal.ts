@@ -152,6 +152,8 @@ export interface Journal {
   complete(): Promise<Result<void, JournalError>>
   /** Goes back to the previous rules now. */
   undo(why: UndoReason): Promise<Result<UndoOutcome, JournalError>>
+  /** The rules of the pending transaction; undefined for one that removes them. */
+  candidate(): Promise<Result<Table | undefined, JournalError>>
   outcome(): Promise<Result<Outcome | undefined, JournalError>>
   /** The confirmed rules: what `start` and the boot load. */
   confirmed(): Promise<Result<RestorePointFiles | undefined, JournalError>>

@@ -56,33 +56,86 @@ Exit codes: 0 nothing to change, 1 changes pending, 2 the policy is wrong, 3 one
 4 the kernel's rules cannot be read.`,
   },
   apply: {
-    summary: 'Put the policy into the kernel, in one step, and read it back.',
+    summary: 'Put the policy into the kernel; undone by itself unless confirmed from a new connection.',
     after: `
 Example:
   admit apply
+  admit apply --confirm-within 5m
 
-Only what differs is changed, in one transaction; rules of others are never touched. The rules are stored, so that
-\`admit start\` brings them back. There is no confirmation and no automatic undo in this version: keep your session
-open and try a new one before you close it. \`admit stop --open\` removes the rules.
-Exit codes: 0 in force, 2 the policy is wrong, 3 one of its tests fails, 4 the kernel refused and nothing changed,
-5 the kernel holds something else than was asked for, or the rules could not be stored.`,
+First it proves that the policy's tests pass, that every admin reaches SSH and that you stay in. Then the change goes in
+as one transaction, is read back, and what it refuses is cut. From then on a watchdog waits: unless \`admit confirm\` is
+typed over a new connection within the time (60s, or the policy's safety.confirm), the previous rules come back,
+whatever becomes of this command, its terminal or your connection. Rules of others are never touched.
+On a terminal it counts down and Ctrl-C undoes at once; without one it ends when the rules are in.
+Exit codes: 0 in force (pending or confirmed), 2 the policy is wrong, 3 refused for safety: a test fails, somebody would
+be locked out, a change is pending, nobody confirmed; 4 the system refused, or the kernel held something else than was
+asked for: nothing changed, or all is as before; 5 neither the change nor the undo went as meant.`,
+  },
+  confirm: {
+    summary: 'Keep the pending change. Counts only from a new connection.',
+    after: `
+Example:
+  ssh -o ControlPath=none root@server admit confirm
+  admit confirm -
+  admit confirm --here
+
+Only a connection that the new rules have let in proves anything: an SSH connection whose first packet came after them,
+on a judged interface, from another host. The same session, a multiplexed ssh, a tmux window and ssh to oneself are
+refused, each with the reason. The token is for other ways than SSH; - reads it from standard input, so that no list of
+processes ever shows it. --here is for a console. Both are recorded as what they are.
+Exit codes: 0 confirmed, 1 nothing to confirm or too late, 3 it proves nothing, 4 the system refused and it is still
+pending, 5 confirmed but not stored.`,
+  },
+  rollback: {
+    summary: 'Undo the pending change now, or go back to a restore point.',
+    after: `
+Example:
+  admit rollback
+  admit rollback 7
+  admit rollback before-docker
+
+Where nothing is pending, it goes back to the restore point before the present one, or to the one named; that is a
+change like any other, proven first and to be confirmed. The policy file is not touched.
+Exit codes: 0 undone or in force, 2 no such restore point, else as \`admit apply\`.`,
+  },
+  history: {
+    summary: 'The restore points: what was confirmed, when, by whom, from where.',
+    after: `
+Example:
+  admit history
+  admit history 7
+  admit history 7 --text > policy-of-7.yaml
+  admit history 7 --diff
+
+--diff shows what going back to it would change (exit code 1 where it would); --diff 5 compares with point 5.
+Each confirmed apply and rollback makes one; the last 20 are kept, and all that \`admit save\` named.
+Exit codes: 0 shown, 1 --diff found a difference, 2 no such restore point.`,
+  },
+  save: {
+    summary: 'Name the present confirmed state as a restore point, and keep it for good.',
+    after: `
+Example:
+  admit save before-docker
+
+Exit codes: 0 saved, 3 nothing is confirmed, a change is pending, or the kernel holds something else.`,
   },
   start: {
-    summary: 'Load the rules last applied. Needs no policy.',
+    summary: 'Load the rules last confirmed. Needs no policy.',
     after: `
 Example:
   admit start
+  admit start --no-confirm
 
-Exit codes: 0 in force, 4 there are none stored, they are damaged, or the kernel refused; nothing changed.`,
+A change like any other: proven first, undone unless confirmed.
+Exit codes: as \`admit apply\`; 4 also where none are stored or they are damaged.`,
   },
   reload: {
-    summary: 'Load the rules last applied over the present ones. Needs no policy.',
+    summary: 'Load the rules last confirmed over the present ones. Needs no policy.',
     after: `
 Example:
   admit reload
 
-This undoes what was typed at the rules by hand since the last apply. It does not undo an apply: apply stores its rules
-at once. After a wrong apply, correct the policy and apply again, or remove the rules with \`admit stop --open\`.
+This undoes what was typed at the rules by hand since the last confirmation.
 Exit codes: as \`admit start\`.`,
   },
   stop: {
@@ -91,7 +144,8 @@ Exit codes: as \`admit start\`.`,
 Example:
   admit stop --open
 
-Exit codes: 0 removed, or there were none; 3 without --open; 4 the kernel refused.`,
+Undone like any change unless it is confirmed: the rules come back. What boots stays what was confirmed last.
+Exit codes: 0 removed, or there were none; 3 without --open, or refused for safety; 4 the kernel refused.`,
   },
   flush: {
     summary: "Remove admit's rules, and nobody else's: the same as stop.",
@@ -102,12 +156,12 @@ Example:
 Exit codes: as \`admit stop\`.`,
   },
   status: {
-    summary: "Are admit's rules in force, and are they those last applied? Needs no policy.",
+    summary: "Are admit's rules in force and confirmed, what is pending, will they be there after a reboot?",
     after: `
 Example:
   admit status --json
 
-Exit codes: 0 in force as last applied, 1 none, or others, or not stored, 4 the kernel's rules cannot be read.`,
+Exit codes: 0 in force as last confirmed and nothing pending, 1 not so, 4 the kernel's rules cannot be read.`,
   },
   lab: {
     summary: 'Try the policy with real packets, in a copy of this host made of network namespaces.',

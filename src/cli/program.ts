@@ -1,5 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { printable } from '../base/terminal.ts'
+import type { ForceWords } from '../apply/force.ts'
+import { parseForce } from '../apply/force.ts'
+import type { ChangeOptions } from './change.ts'
 import type { Context } from './context.ts'
 import { DEFAULT_POLICY, DEFAULT_STATE } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -86,7 +89,7 @@ function printableLines(text: string): string {
 }
 
 type Settle = (code: ExitCode) => void
-type Action<Options> = (context: Context, options: Options) => Promise<ExitCode>
+type Action<Options> = (context: Context, options: Options, args: readonly string[]) => Promise<ExitCode>
 
 function buildProgram(invocation: Invocation, help: Streams, settle: Settle): Command {
   const program = new Command('admit')
@@ -124,12 +127,12 @@ function buildProgram(invocation: Invocation, help: Streams, settle: Settle): Co
     shape?.(command)
     command.addHelpText('after', HELP[name].after)
     command.action(async () => {
-      // `lab FILE` is the only command with an argument: the policy.
-      const file = command.args[0]
+      // The argument of `lab FILE` is the policy.
+      const file = name === 'lab' ? command.args[0] : undefined
       const given = command.optsWithGlobals<GlobalOptions>()
       const context = await contextFor(invocation, file === undefined ? given : { ...given, policy: file })
       // Each shape declares exactly the options of its command's type.
-      settle(await action(context, command.optsWithGlobals() as Options))
+      settle(await action(context, command.optsWithGlobals() as Options, command.processedArgs as string[]))
     })
   }
   addPolicyCommands(add)
@@ -183,30 +186,34 @@ function addPolicyCommands(add: Add): void {
 
 function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
   add('plan', async (context) => (await import('./commands/plan.ts')).plan(context))
-  add<{ confirm: boolean }>(
+  add<ChangeFlags>(
     'apply',
-    async (context, options) => (await import('./commands/apply.ts')).apply(context, options),
-    (command) => {
-      command.option(
-        '--no-confirm',
-        'do not wait for a confirmation (there is none yet: both forms do the same)',
-      )
-    },
+    async (context, flags) => (await import('./commands/apply.ts')).apply(context, changeOptions(flags)),
+    changeFlags,
   )
-  add('start', async (context) => (await import('./commands/stored-rules.ts')).loadStored(context, 'start'))
-  add('reload', async (context) => (await import('./commands/stored-rules.ts')).loadStored(context, 'reload'))
-  for (const name of ['stop', 'flush'] as const) {
-    add<{ open?: boolean }>(
+  for (const name of ['start', 'reload'] as const) {
+    add<ChangeFlags>(
       name,
-      async (context, options) =>
+      async (context, flags) =>
+        (await import('./commands/stored-rules.ts')).loadStored(context, name, changeOptions(flags)),
+      changeFlags,
+    )
+  }
+  for (const name of ['stop', 'flush'] as const) {
+    add<ChangeFlags & { readonly open?: boolean }>(
+      name,
+      async (context, flags) =>
         (await import('./commands/stored-rules.ts')).removeRules(context, name, {
-          open: options.open === true,
+          ...changeOptions(flags),
+          open: flags.open === true,
         }),
       (command) => {
         command.option('--open', 'yes, leave this host open')
+        changeFlags(command)
       },
     )
   }
+  addTransactionCommands(add)
   add('status', async (context) => (await import('./commands/status.ts')).status(context))
   add(
     'lab',
@@ -218,6 +225,94 @@ function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
       }),
     (command) => {
       command.argument('[file]', 'the policy, in place of --policy', named)
+    },
+  )
+}
+
+interface ChangeFlags {
+  readonly confirmWithin?: number
+  readonly confirm: boolean
+  readonly force?: ForceWords
+}
+
+/** What every command that changes the rules takes. */
+function changeFlags(command: Command): void {
+  command.option('--confirm-within <time>', 'how long a confirmation may take: 60s, 5m, at most 1h', duration)
+  command.option('--no-confirm', 'all the checks, but keep the rules without a confirmation (unproven)')
+  command.option(
+    '--force <words>',
+    'go on although a check fails: tests, me, admin NAME, joined by commas',
+    forceWords,
+  )
+}
+
+function changeOptions(flags: ChangeFlags): ChangeOptions {
+  return { confirmWithin: flags.confirmWithin, confirm: flags.confirm, force: flags.force }
+}
+
+/** From 1s to 1h, in seconds; a bare number is one of seconds. */
+function duration(text: string): number {
+  const found = /^([1-9]\d{0,3})([smh]?)$/.exec(text)
+  const unit = found?.[2]
+  const seconds = Number(found?.[1]) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1)
+  if (found === null || seconds > 3600)
+    throw new InvalidArgumentError('Write it like 60s, 5m or 1h; at most 1h.')
+  return seconds
+}
+
+function forceWords(text: string): ForceWords {
+  const words = parseForce(text)
+  if (words.ok) return words.value
+  throw new InvalidArgumentError(words.error)
+}
+
+/** A restore point's name: it must not look like a number, and is typed on command lines. */
+function pointName(text: string): string {
+  if (!/^(?=.*[a-z])[a-z0-9][a-z0-9._-]{0,39}$/i.test(text)) {
+    throw new InvalidArgumentError(
+      'A name is letters, digits, `.`, `_` and `-`, with a letter in it; at most 40.',
+    )
+  }
+  return text
+}
+
+function addTransactionCommands(add: Add): void {
+  add<{ readonly here?: boolean }>(
+    'confirm',
+    async (context, flags, [token]) =>
+      (await import('./commands/confirm.ts')).confirm(context, { token, here: flags.here === true }),
+    (command) => {
+      command.argument('[token]', 'the token that the change printed; - reads it from standard input', named)
+      command.option('--here', 'this is a console: nothing is proven, and it is recorded so')
+    },
+  )
+  add<ChangeFlags>(
+    'rollback',
+    async (context, flags, [point]) =>
+      (await import('./commands/rollback.ts')).rollback(context, point, changeOptions(flags)),
+    (command) => {
+      command.argument('[point]', 'a restore point, by number or name', named)
+      changeFlags(command)
+    },
+  )
+  add<{ readonly text?: boolean; readonly diff?: string | true }>(
+    'history',
+    async (context, flags, [point]) =>
+      (await import('./commands/history.ts')).history(context, point, {
+        policy: flags.text === true,
+        diff: flags.diff,
+      }),
+    (command) => {
+      command.argument('[point]', 'one restore point, by number or name', named)
+      command.option('--text', 'print the policy that it was made from')
+      command.option('--diff [other]', 'what going back to it would change, from the kernel or another point')
+    },
+  )
+  add(
+    'save',
+    async (context, _, [name]) => (await import('./commands/save.ts')).save(context, name),
+    (command) => {
+      command.argument('[name]', 'what to call it', pointName)
     },
   )
 }

@@ -16,7 +16,7 @@ import {
   flushChain,
   tableOf,
 } from './fake-table.ts'
-import type { Capabilities, Kernel, KernelError } from './kernel.ts'
+import type { Capabilities, Kernel, KernelError, Observation } from './kernel.ts'
 
 /**
  * Netfilter in memory: the same operations with the same refusals as the real one (the contract suite holds both
@@ -51,6 +51,10 @@ export class FakeKernel implements Kernel {
 
   tables(): Promise<Result<readonly TableRef[], KernelError>> {
     return Promise.resolve(ok([...this.#tables.values()].map(({ family, name }) => ({ family, name }))))
+  }
+
+  observeAll(): Promise<Result<Observation, KernelError>> {
+    return Promise.resolve(ok({ ruleset: { tables: [...this.#tables.values()] }, notes: [] }))
   }
 }
 

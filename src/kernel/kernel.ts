@@ -1,5 +1,5 @@
 import type { Result } from '../base/result.ts'
-import type { Table, TableRef } from '../ruleset/ruleset.ts'
+import type { Ruleset, Table, TableRef } from '../ruleset/ruleset.ts'
 import type { Transaction } from '../ruleset/transaction.ts'
 
 /** The one door to netfilter. Implementations: NftKernel (real), FakeKernel (in memory); one contract suite holds both. */
@@ -14,6 +14,18 @@ export interface Kernel {
   observe(table: TableRef): Promise<Result<Table | undefined, KernelError>>
   /** Every table there is, by identity, whoever owns it. */
   tables(): Promise<Result<readonly TableRef[], KernelError>>
+  /**
+   * Every table with all that is in it. What of others' rules cannot be read is in the ruleset as something that may
+   * do anything (an opaque statement), or a note says why it changes no verdict that it is left out.
+   */
+  observeAll(): Promise<Result<Observation, KernelError>>
+}
+
+/** All that the kernel would consult, as it was read back. */
+export interface Observation {
+  readonly ruleset: Ruleset
+  /** What is not, or not wholly, in the ruleset; for the user, printable. */
+  readonly notes: readonly string[]
 }
 
 export interface Capabilities {

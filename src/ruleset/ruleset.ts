@@ -76,7 +76,16 @@ export interface BitsMatch {
 export interface OpaqueMatch {
   readonly kind: 'opaque'
   readonly text: string
+  /** What else it may do; absent where it only holds or not. */
+  readonly effect?: OpaqueEffect
 }
+
+/**
+ * `verdict`: it may decide by itself (`vmap`, `queue`). `packet`: it always holds and changes what later rules see
+ * (`dnat`, `notrack`). `mark`: it always holds and sets the connection's mark. `none`: it always holds and changes
+ * nothing that the model can match.
+ */
+export type OpaqueEffect = 'verdict' | 'packet' | 'mark' | 'none'
 
 /** Fails once more than `rate` packets a `per` have reached it, after a burst. */
 export interface Limit {

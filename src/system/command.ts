@@ -7,6 +7,8 @@ export interface CommandOptions {
   readonly stdin?: string
   /** Killed (SIGKILL) after this many milliseconds. */
   readonly timeout?: number
+  /** In a session of its own: what closes the terminal, or ends the caller's processes, does not end it. */
+  readonly session?: boolean
   /** Bytes of stdout and of stderr that are kept; what follows kills the program and sets `truncated`. */
   readonly maxOutput?: number
 }
@@ -38,7 +40,8 @@ export type RunCommand = (
 /** The only folders that programs are taken from: never the caller's PATH, since admit runs as root. */
 export const PROGRAM_FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const
 
-const ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC', PATH: PROGRAM_FOLDERS.join(':') }
+/** The environment of every program that is run. */
+export const ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC', PATH: PROGRAM_FOLDERS.join(':') }
 
 /** Where a program is, by name in the fixed folders or by absolute path; undefined where it is not or may not run. */
 export function findProgram(name: string): string | undefined {
@@ -59,7 +62,7 @@ export const runCommand: RunCommand = (program, args, options = {}) => {
   const path = findProgram(program)
   if (path === undefined) return Promise.resolve({ kind: 'missing', program })
   const { stdin = '', timeout = 30_000, maxOutput = 256 * 1024 * 1024 } = options
-  const [child, reason] = start(path, args)
+  const [child, reason] = start(path, args, options.session === true)
   if (child === undefined) return Promise.resolve({ kind: 'failed', program, reason })
   return new Promise((resolve) => {
     let timedOut = false
@@ -103,9 +106,10 @@ export const runCommand: RunCommand = (program, args, options = {}) => {
 function start(
   path: string,
   args: readonly string[],
+  detached: boolean,
 ): readonly [ChildProcessWithoutNullStreams, string] | readonly [undefined, string] {
   try {
-    return [spawn(path, args, { env: ENVIRONMENT, stdio: 'pipe', shell: false }), '']
+    return [spawn(path, args, { env: ENVIRONMENT, stdio: 'pipe', shell: false, detached }), '']
   } catch (error) {
     return [undefined, error instanceof Error ? error.message : String(error)]
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { chmod, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
@@ -150,6 +150,35 @@ export async function removeFile(path: string): Promise<Result<void, FileError>>
   } catch (error) {
     const reason = fileError('remove', path, error)
     return reason.kind === 'missing' ? ok(undefined) : fail(reason)
+  }
+}
+
+/**
+ * Renames a folder, durably. `taken` where a folder that is not empty has that name already: of two that rename to one
+ * name, or from one name, exactly one succeeds (rename(2)). `missing` where there is nothing to rename.
+ */
+export async function moveFolder(
+  from: string,
+  to: string,
+): Promise<Result<void, FileError> | 'taken' | 'missing'> {
+  try {
+    await rename(from, to)
+    await syncFolder(dirname(to))
+    return ok(undefined)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return 'taken'
+    return code === 'ENOENT' ? 'missing' : fail(fileError('rename', from, error))
+  }
+}
+
+/** Removes a folder and what is in it; one that is not there is removed already. No symbolic link is followed. */
+export async function removeFolder(path: string): Promise<Result<void, FileError>> {
+  try {
+    await rm(path, { recursive: true, force: true })
+    return ok(undefined)
+  } catch (error) {
+    return fail(fileError('remove', path, error))
   }
 }
 

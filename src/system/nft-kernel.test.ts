@@ -29,6 +29,18 @@ function scripted(answer: Partial<CommandResult>): {
   return { kernel: new NftKernel({ run, command: ['nft'] }), asked }
 }
 
+/** What ties an nft that changes something to the life of this process. */
+const TIE = [
+  'setpriv',
+  '--pdeathsig',
+  'KILL',
+  '/bin/sh',
+  '-c',
+  '[ "$PPID" = "$1" ] || exit 4; shift; exec "$@"',
+  'sh',
+  String(process.pid),
+]
+
 const TRANSACTION: Transaction = {
   table: TABLE,
   operations: [
@@ -62,7 +74,7 @@ describe('the kernel behind nft', () => {
       [
         ['nft', '--version', ''],
         ['nft', '-c', '-f', '-', text],
-        ['nft', '-f', '-', text],
+        [...TIE, 'nft', '-f', '-', text],
         ['nft', '-j', '-n', 'list', 'table', 'inet', 'admit', ''],
         ['nft', 'list', 'tables', ''],
       ],

@@ -1,11 +1,12 @@
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
-import { identifier } from '../backends/nftables/names.ts'
+import { identifier, isIdentifier } from '../backends/nftables/names.ts'
 import { readJson } from '../backends/nftables/read-json.ts'
+import { isDormantText, readObservation, unreadableTable } from '../backends/nftables/read-observation.ts'
 import { readTableNames } from '../backends/nftables/read-text.ts'
 import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
-import type { Capabilities, Kernel, KernelError } from '../kernel/kernel.ts'
+import type { Capabilities, Kernel, KernelError, Observation } from '../kernel/kernel.ts'
 import type { Table, TableRef } from '../ruleset/ruleset.ts'
 import type { Transaction } from '../ruleset/transaction.ts'
 import type { CommandOutput, RunCommand } from './command.ts'
@@ -18,6 +19,22 @@ export interface NftOptions {
   /** Milliseconds that one call may take; 10,000 elements need well under one second. */
   readonly timeout?: number
 }
+
+/**
+ * Ties nft's life to this process's: killed in the middle of a change, it must not leave an nft behind that makes the change
+ * after the watchdog has undone it, or half of it, since the text on its input ends early. The shell sees to the one
+ * case that the death signal misses: that this process died before the signal was asked for.
+ */
+const TIED: readonly string[] = [
+  'setpriv',
+  '--pdeathsig',
+  'KILL',
+  '/bin/sh',
+  '-c',
+  '[ "$PPID" = "$1" ] || exit 4; shift; exec "$@"',
+  'sh',
+  String(process.pid),
+]
 
 /** The real netfilter of this network namespace, by way of the `nft` program. */
 export class NftKernel implements Kernel {
@@ -42,11 +59,11 @@ export class NftKernel implements Kernel {
   }
 
   async check(transaction: Transaction): Promise<Result<void, KernelError>> {
-    return this.#load(['-c', '-f', '-'], transaction)
+    return this.#load(['-c', '-f', '-'], transaction, [])
   }
 
   async apply(transaction: Transaction): Promise<Result<void, KernelError>> {
-    return this.#load(['-f', '-'], transaction)
+    return this.#load(['-f', '-'], transaction, TIED)
   }
 
   async observe(table: TableRef): Promise<Result<Table | undefined, KernelError>> {
@@ -74,23 +91,80 @@ export class NftKernel implements Kernel {
     return output.ok ? ok(readTableNames(output.value.stdout)) : output
   }
 
-  async #load(args: readonly string[], transaction: Transaction): Promise<Result<void, KernelError>> {
+  async observeAll(): Promise<Result<Observation, KernelError>> {
+    const output = await this.#nft(['-j', '-n', 'list', 'ruleset'])
+    if (!output.ok) return output
+    const read = readObservation(output.value.stdout)
+    if (!read.ok) return this.#observeEach()
+    const { ruleset, notes, flagged } = read.value
+    const asleep = new Set<string>()
+    for (const table of flagged) if (await this.#isDormant(table)) asleep.add(`${table.family} ${table.name}`)
+    const tables = ruleset.tables.map(
+      (table): Table => (asleep.has(`${table.family} ${table.name}`) ? { ...table, dormant: true } : table),
+    )
+    return ok({ ruleset: { tables }, notes })
+  }
+
+  /** Where the listing of all is no JSON, that of one table spoils it: the others are read, and it is in doubt. */
+  async #observeEach(): Promise<Result<Observation, KernelError>> {
+    const refs = await this.tables()
+    if (!refs.ok) return refs
+    const tables: Table[] = []
+    const notes: string[] = []
+    for (const ref of refs.value) {
+      const output = isIdentifier(ref.name)
+        ? await this.#nft(['-j', '-n', 'list', 'table', ref.family, ref.name])
+        : undefined
+      if (output?.ok === false && output.error.kind === 'not-found') continue
+      const read = output?.ok === true ? readObservation(output.value.stdout) : undefined
+      const dormant = (await this.#isDormant(ref)) || undefined
+      if (read?.ok === true) {
+        notes.push(...read.value.notes)
+        tables.push(
+          ...read.value.ruleset.tables.map((table): Table => (dormant ? { ...table, dormant } : table)),
+        )
+      } else {
+        notes.push(printable(`table ${ref.family} ${ref.name} could not be read`))
+        tables.push(dormant ? { ...unreadableTable(ref), dormant } : unreadableTable(ref))
+      }
+    }
+    return ok({ ruleset: { tables }, notes })
+  }
+
+  /** By its text, which tells flags truly in every version. */
+  async #isDormant(table: TableRef): Promise<boolean> {
+    if (!isIdentifier(table.name)) return false
+    const output = await this.#nft(['list', 'table', table.family, table.name])
+    return output.ok && isDormantText(output.value.stdout)
+  }
+
+  async #load(
+    args: readonly string[],
+    transaction: Transaction,
+    launcher: readonly string[],
+  ): Promise<Result<void, KernelError>> {
     if (transaction.operations.length === 0) return ok(undefined)
-    const output = await this.#nft(args, renderTransaction(transaction))
+    const output = await this.#nft(args, renderTransaction(transaction), launcher)
     if (output.ok) return ok(undefined)
     const origin = originOf(transaction, output.error.detail ?? '')
     return fail(origin === undefined ? output.error : { ...output.error, origin })
   }
 
-  async #nft(args: readonly string[], stdin = ''): Promise<Result<CommandOutput, KernelError>> {
-    const [program, ...before] = this.#command
+  async #nft(
+    args: readonly string[],
+    stdin = '',
+    launcher: readonly string[] = [],
+  ): Promise<Result<CommandOutput, KernelError>> {
+    const [program = 'nft', ...before] = [...launcher, ...this.#command]
     const result = await this.#run(program, [...before, ...args], { stdin, timeout: this.#timeout })
     switch (result.kind) {
-      case 'missing':
+      case 'missing': {
+        const part = launcher.length === 0 ? 'nftables' : 'util-linux'
         return fail({
           kind: 'unavailable',
-          message: `the program ${printable(result.program)} is not installed: apt install nftables`,
+          message: `the program ${printable(result.program)} is not installed: apt install ${part}`,
         })
+      }
       case 'failed':
         return fail({
           kind: 'unavailable',

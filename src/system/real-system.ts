@@ -1,27 +1,45 @@
 import { access } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Journal } from '../apply/journal.ts'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
-import type { FileProblem, System } from '../cli/system.ts'
+import type { FileProblem, Seat, System } from '../cli/system.ts'
+import { callerWords } from '../host/caller.ts'
+import type { HostFacts } from '../host/host-facts.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { parseSystemServices } from '../policy/system-services.ts'
-import { findCaller } from './caller.ts'
+import { bootState } from './boot-state.ts'
+import { findCaller, findCallerPath, whoActs } from './caller.ts'
+import type { RunCommand } from './command.ts'
 import { runCommand } from './command.ts'
-import { makeFolders, makePrivateFolder, readTextFile, writeTextFile } from './files.ts'
+import { makeFolders, readTextFile, writeTextFile } from './files.ts'
 import { readHostFacts } from './host-reader.ts'
+import { listTcpConnections } from './tcp-connections.ts'
+import { judgeToken, newToken } from './token.ts'
 
 const SYSTEM_SERVICES = '/etc/services'
 /** Characters of a policy on standard input; the same as a file's largest size. */
 const MOST_INPUT = 64 * 1024 * 1024
 
+/** What the drills replace, to hold, break or kill the program at any of its steps. The program itself sets none. */
+export interface RealOptions {
+  /** Runs nft, the guard, and what starts the watchdog. */
+  readonly run?: RunCommand
+  /** The guard script. */
+  readonly guard?: string
+  readonly onStep?: NonNullable<System['onStep']>
+}
+
 /**
  * This machine, in the network namespace that the process was started in. What only some commands need is loaded when
  * they ask for it: every command's start would wait for the modules (measured: a sixth of `check`'s processor time).
  */
-export function realSystem(): System {
+export function realSystem(options: RealOptions = {}): System {
   return {
     now: () => Date.now() / 1000,
-    kernel: kernelOnDemand(),
+    kernel: kernelOnDemand(options.run),
     hostFacts: (parts) => readHostFacts(runCommand, parts === 'all' ? ['sockets', 'firewalls'] : ['sockets']),
     systemServices: async () => {
       const file = await readTextFile(SYSTEM_SERVICES)
@@ -29,22 +47,89 @@ export function realSystem(): System {
     },
     readFile: (path) => (path === '-' ? readStandardInput() : readTextFile(path)),
     writeFile,
-    readStoredRules: async (state) => (await import('./stored-rules.ts')).readStoredRules(state),
-    prepareState: makePrivateFolder,
-    storeRules: async (state, table) => (await import('./stored-rules.ts')).storeRules(state, table),
-    caller: (facts) => findCaller(facts.sshConnections, process.env['SSH_CONNECTION']),
+    journal: (state) => journalOnDemand(state, options),
+    tcpConnections: async () => {
+      const listed = await listTcpConnections()
+      return listed.ok ? listed : fail({ kind: 'failed', message: listed.error })
+    },
+    connections: async () => new (await import('./connections.ts')).SystemConnections(),
+    seat,
+    newId,
+    newToken: () => {
+      const { shown, hash } = newToken()
+      return { token: shown, hash }
+    },
+    judgeToken,
+    bootState,
+    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+    interactive: process.stdout.isTTY === true && process.stdin.isTTY === true,
+    sleep: (milliseconds) => sleep(milliseconds),
+    onInterrupt,
+    caller: (facts) => findCaller(facts, process.env['SSH_CONNECTION']),
     lab: async ({ policy, facts, rules, expected, progress }) => {
       const { runLab } = await import('./lab-runner.ts')
       return runLab(policy, facts, rules, expected, { now: Date.now() / 1000, onProgress: progress })
     },
+    readLine,
     ask,
   }
 }
 
-function kernelOnDemand(): Kernel {
+/** A journal whose parts are loaded when it is first asked something. */
+function journalOnDemand(state: string, { run, guard }: RealOptions): Journal {
+  const folder = resolve(state)
+  let loaded: Promise<Journal> | undefined
+  const journal = (): Promise<Journal> => {
+    loaded ??= import('./journal.ts').then(({ realJournal }) =>
+      realJournal(folder, {
+        ...(run === undefined ? {} : { run }),
+        ...(guard === undefined ? {} : { guard }),
+      }),
+    )
+    return loaded
+  }
+  return {
+    moment: async () => (await journal()).moment(),
+    state: async () => (await journal()).state(),
+    checkUndo: async (previous) => (await journal()).checkUndo(previous),
+    write: async (entry, files) => (await journal()).write(entry, files),
+    publish: async (id) => (await journal()).publish(id),
+    arm: async (id) => (await journal()).arm(id),
+    withdraw: async (id) => (await journal()).withdraw(id),
+    open: async (id, window) => (await journal()).open(id, window),
+    claim: async (id, proof) => (await journal()).claim(id, proof),
+    complete: async () => (await journal()).complete(),
+    undo: async (why) => (await journal()).undo(why),
+    candidate: async () => (await journal()).candidate(),
+    outcome: async () => (await journal()).outcome(),
+    confirmed: async () => (await journal()).confirmed(),
+    points: async () => (await journal()).points(),
+    point: async (number) => (await journal()).point(number),
+    name: async (number, name) => (await journal()).name(number, name),
+  }
+}
+
+async function seat(facts: HostFacts): Promise<Seat> {
+  const [path, by] = await Promise.all([findCallerPath(facts), whoActs()])
+  const user = /\((.*)\)$/.exec(by)?.[1] ?? by
+  return { by, from: callerWords(path), path, user }
+}
+
+/** Such as `20261124T115201-3f9a2c`: in UTC, and of its own also within a second. */
+function newId(): string {
+  const now = new Date().toISOString().replace(/[-:]|\.\d+Z$/g, '')
+  return `${now}-${randomBytes(3).toString('hex')}`
+}
+
+function onInterrupt(handler: () => void): () => void {
+  process.on('SIGINT', handler)
+  return () => process.off('SIGINT', handler)
+}
+
+function kernelOnDemand(run: RunCommand = runCommand): Kernel {
   let loaded: Promise<Kernel> | undefined
   const kernel = (): Promise<Kernel> => {
-    loaded ??= import('./nft-kernel.ts').then(({ NftKernel }) => new NftKernel())
+    loaded ??= import('./nft-kernel.ts').then(({ NftKernel }) => new NftKernel({ run }))
     return loaded
   }
   return {
@@ -53,6 +138,7 @@ function kernelOnDemand(): Kernel {
     apply: async (transaction) => (await kernel()).apply(transaction),
     observe: async (table) => (await kernel()).observe(table),
     tables: async () => (await kernel()).tables(),
+    observeAll: async () => (await kernel()).observeAll(),
   }
 }
 
@@ -91,6 +177,19 @@ async function readStandardInput(): Promise<Result<string, FileProblem>> {
     return ok(text + decoder.decode())
   } catch {
     return fail({ kind: 'not-utf8', message: 'standard input is not UTF-8 text' })
+  }
+}
+
+async function readLine(prompt: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = process.stdin.isTTY === true
+  if (terminal) process.stderr.write(prompt)
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  try {
+    for await (const line of lines) return line.slice(0, 1000).trim()
+    return ''
+  } finally {
+    lines.close()
   }
 }
 

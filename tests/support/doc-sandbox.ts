@@ -25,7 +25,9 @@ export function runInSandbox(
   const folder = mkdtempSync(join(tmpdir(), 'admit-docs-'))
   try {
     const script = join(folder, 'script.sh')
-    writeFileSync(script, shellScript(host, commands))
+    const session = join(folder, 'session.sh')
+    writeFileSync(session, sessionScript(commands))
+    writeFileSync(script, hostScript(host, session))
     const { stdout, stderr, error } = spawnSync(join(root, 'script/netns'), ['bash', script], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -49,38 +51,40 @@ export function runInSandbox(
 }
 
 /**
- * A listening socket of a process named sshd: perl under that name, because perl-base is part of every Debian.
- * It goes into the background when the socket is there, and keeps every connection open.
+ * SSH as far as the pages need it: script/ssh-stand-in.pl under the names sshd and ssh. Whoever has logged in types
+ * the page's commands over that connection, below that sshd, as `admit confirm` looks for it.
  */
-const LISTEN_AS_SSHD = `listen_as_sshd() {
-  ln -sf "$(command -v perl)" /run/docs/sshd
-  /run/docs/sshd -MIO::Socket::IP -e '
-    my $socket = IO::Socket::IP->new(Listen => 5, LocalHost => "::", LocalPort => shift, V6Only => 0) or die $!;
-    fork and exit; close STDOUT; close STDERR; my @held; while (my $one = $socket->accept) { push @held, $one }' "$1"
-}
+const SSH = `mkdir -p /run/docs/bin
+ln -sf "$(command -v perl)" /run/docs/sshd
+printf '#!/bin/sh\\nexec perl "%s" dial "$@"\\n' "$ssh" >/run/docs/bin/ssh
+chmod +x /run/docs/bin/ssh
+listen_as_sshd() { /run/docs/sshd "$ssh" serve "$1"; }
 # log_in MACHINE ITS-ADDRESS ADDRESS PORT: whoever types the commands has come by SSH from that machine.
-log_in() {
-  ip netns exec "$1" perl -MIO::Socket::IP -e '
-    my $socket = IO::Socket::IP->new(LocalAddr => $ARGV[0], LocalPort => 50022, PeerHost => $ARGV[1], PeerPort => $ARGV[2]) or die $!;
-    fork and exit; close STDOUT; close STDERR; sleep' "$2" "$3" "$4"
-  export SSH_CONNECTION="$2 50022 $3 $4"
-}
+seat=
+log_in() { seat="ip netns exec $1 ssh -b $2 -p $4 root@$3"; }
 `
 
-function shellScript(host: string, commands: readonly string[]): string {
-  const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+
+/** Sets the host up, then runs the session: over SSH where the host's own script logs somebody in. */
+function hostScript(host: string, session: string): string {
   return `set -e
-${LISTEN_AS_SSHD}mkdir -p /run/docs/home /run/docs/state
+ssh=${quoted(join(root, 'script/ssh-stand-in.pl'))}
+mkdir -p /run/docs/home /run/docs/state
 export HOME=/run/docs/home ADMIT_POLICY=/run/docs/policy.yaml ADMIT_STATE=/run/docs/state
-export PATH=${quoted(join(root, 'bin'))}:$PATH NO_COLOR=1 TERM=dumb LC_ALL=C.UTF-8 TMPDIR=/run/docs
+export PATH=/run/docs/bin:${quoted(join(root, 'bin'))}:$PATH NO_COLOR=1 TERM=dumb LC_ALL=C.UTF-8 TMPDIR=/run/docs
 unset SSH_CONNECTION SSH_CLIENT
-for at in / /boot /home /opt /root /srv /usr /var; do
+${SSH}for at in / /boot /home /opt /root /srv /usr /var; do
   if mountpoint -q $at; then mount -o remount,bind,ro $at; fi
 done
 . ${quoted(join(root, 'tests/docs/hosts', `${host}.sh`))} >&2
-cd
+$seat bash ${quoted(session)}
+`
+}
+
+function sessionScript(commands: readonly string[]): string {
+  return `cd
 sudo() { "$@"; }
-set +e
 printf '%s 0\\n' ${quoted(mark)}
 ${commands
   .map(

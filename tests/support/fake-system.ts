@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto'
-import { readStored, renderStored } from '../../src/backends/nftables/stored.ts'
+import type { Connections } from '../../src/apply/connections.ts'
 import type { Result } from '../../src/base/result.ts'
 import { fail, ok } from '../../src/base/result.ts'
 import type { ExitCode } from '../../src/cli/exit-code.ts'
+import { DEFAULT_STATE } from '../../src/cli/context.ts'
 import { run } from '../../src/cli/program.ts'
 import type { FileProblem, LabRequest, System } from '../../src/cli/system.ts'
+import type { CallerPath } from '../../src/host/caller.ts'
+import { parseToken } from '../../src/apply/confirm-token.ts'
+import { callerWords } from '../../src/host/caller.ts'
 import type { HostFacts } from '../../src/host/host-facts.ts'
 import { FakeKernel } from '../../src/kernel/fake-kernel.ts'
 import type { Kernel, KernelError } from '../../src/kernel/kernel.ts'
 import type { LabReport } from '../../src/lab/lab-matrix.ts'
 import { parseSystemServices } from '../../src/policy/system-services.ts'
-import type { Table } from '../../src/ruleset/ruleset.ts'
+import { judgeToken } from '../../src/system/token.ts'
+import { FakeJournal } from './fake-journal.ts'
 import { SAMPLE_HOST } from './sample-host.ts'
 
 /** A machine in memory: what commands read and what they leave behind. */
@@ -27,9 +32,28 @@ export interface FakeMachine {
   /** What the user answers; undefined where there is no terminal. */
   answer: boolean | undefined
   questions: string[]
+  /** What is on standard input. */
+  typed: string
   caller: HostFacts['sshConnections'][number] | undefined
+  /** How whoever types reaches it; a console by default. */
+  path: CallerPath
+  /** Every TCP connection there is. */
+  connections: readonly string[]
+  readonly journals: Map<string, FakeJournal>
+  /** How many transactions there were. */
+  transactions: number
+  interactive: boolean
+  /** What Ctrl-C would call. */
+  interrupt: (() => void) | undefined
+  /** Called before each step of a change, of a confirmation and of an undo. */
+  onStep: ((step: string) => Promise<void> | void) | undefined
+  /** Called while somebody waits. */
+  onSleep: (() => Promise<void> | void) | undefined
   lab: (request: LabRequest) => Result<LabReport, KernelError>
 }
+
+/** The token of every change on a fake machine. */
+export const FAKE_TOKEN = 'k7wq-3mzt-9fhx'
 
 /** 2027-01-15T08:00:00Z. */
 export const FAKE_NOW = 1_800_000_000
@@ -45,10 +69,32 @@ export function fakeMachine(changes: Partial<FakeMachine> = {}): FakeMachine {
     writable: true,
     answer: undefined,
     questions: [],
+    typed: '',
     caller: undefined,
+    path: { kind: 'unknown' },
+    connections: [],
+    journals: new Map(),
+    transactions: 0,
+    interactive: false,
+    interrupt: undefined,
+    onStep: undefined,
+    onSleep: undefined,
     lab: () => fail({ kind: 'unavailable', message: 'no namespaces here' }),
     ...changes,
   }
+}
+
+/** A host that nobody is connected to. */
+const NO_CONNECTIONS: Connections = {
+  sockets: () => Promise.resolve(ok({ listening: [], connected: [] })),
+  ways: () => Promise.resolve(ok(new Map())),
+  flows: () => Promise.resolve(ok([])),
+  flowtables: () => Promise.resolve(ok([])),
+  canKill: () => Promise.resolve(ok(undefined)),
+  kill: () => Promise.resolve(ok(undefined)),
+  forget: () => Promise.resolve(ok(undefined)),
+  mark: () => Promise.resolve(ok(undefined)),
+  elapsed: () => 0,
 }
 
 /** The commands' view of a machine in memory. */
@@ -70,16 +116,38 @@ export function fakeSystem(machine: FakeMachine): System {
         exists ? fail({ kind: 'exists', message: `${path} is there already` }) : write(path, text),
       )
     },
-    readStoredRules: (state) => Promise.resolve(readStoredIn(machine, `${state}/rules.nft`)),
-    prepareState: (state) =>
-      Promise.resolve(
-        machine.files.has(state)
-          ? fail({ kind: 'missing', message: `${state} is no folder` })
-          : ok(undefined),
-      ),
-    storeRules: (state, table) => Promise.resolve(write(`${state}/rules.nft`, renderStored(table, sha256))),
+    journal: (state) => journalOf(machine, state),
+    tcpConnections: () => Promise.resolve(ok(machine.connections)),
+    connections: () => Promise.resolve(NO_CONNECTIONS),
+    seat: () =>
+      Promise.resolve({
+        by: 'root (alice)',
+        from: callerWords(machine.path),
+        path: machine.path,
+        user: 'alice',
+      }),
+    newId: () => `${++machine.transactions}`.padStart(20, '0'),
+    newToken: () => ({ token: FAKE_TOKEN, hash: sha256(parseToken(FAKE_TOKEN) ?? '') }),
+    judgeToken,
+    bootState: () => Promise.resolve({ kind: 'missing', what: 'the boot unit is not installed' }),
+    interactive: machine.interactive,
+    sleep: async (milliseconds) => {
+      machine.now += milliseconds / 1000
+      await machine.onSleep?.()
+      for (const journal of machine.journals.values()) await journal.tick()
+    },
+    onInterrupt: (handler) => {
+      machine.interrupt = handler
+      return () => {
+        machine.interrupt = undefined
+      }
+    },
+    onStep: async (step) => {
+      await machine.onStep?.(step)
+    },
     caller: () => Promise.resolve(machine.caller),
     lab: (request) => Promise.resolve(machine.lab(request)),
+    readLine: () => Promise.resolve(machine.typed),
     ask: (question) => {
       machine.questions.push(question)
       return Promise.resolve(machine.answer)
@@ -92,11 +160,20 @@ function readIn({ files }: FakeMachine, path: string): Result<string, FileProble
   return text === undefined ? fail({ kind: 'missing', message: `there is no ${path}` }) : ok(text)
 }
 
-function readStoredIn(machine: FakeMachine, path: string): Result<Table | undefined, FileProblem> {
-  const text = machine.files.get(path)
-  if (text === undefined) return ok(undefined)
-  const table = readStored(text, path, sha256)
-  return table.ok ? table : fail({ kind: 'damaged', message: table.error.message })
+/** The state folder, made when it is first asked for. */
+export function journalOf(machine: FakeMachine, state = DEFAULT_STATE): FakeJournal {
+  const known = machine.journals.get(state)
+  const journal =
+    known ??
+    new FakeJournal(
+      () => machine.kernel,
+      () => machine.now,
+      machine.files,
+      state,
+    )
+  journal.writable = machine.writable && !machine.files.has(state)
+  machine.journals.set(state, journal)
+  return journal
 }
 
 function sha256(text: string): string {

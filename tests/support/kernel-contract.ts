@@ -136,6 +136,31 @@ function tableLaws(kernel: Kernel): void {
     assert.deepEqual(await observed(kernel), { ...TABLE, sets: [], chains: [] })
   })
 
+  it('observes everything: each table as it is observed alone, others too', async () => {
+    const other = { family: 'ip', name: TABLE.name } as const
+    const otherChain: Operation = { kind: 'add-chain', chain: 'input', base: INPUT_BASE }
+    done(await kernel.apply(diffTable(undefined, FULL_TABLE)))
+    done(await kernel.apply({ table: other, operations: [{ kind: 'add-table' }, otherChain] }))
+    const { ruleset, notes } = value(await kernel.observeAll())
+    const found = ruleset.tables.filter(({ name }) => name === TABLE.name)
+    const own = found.find(({ family }) => family === TABLE.family)
+    assert.ok(own !== undefined)
+    assert.deepEqual(normaliseTable(own), await observed(kernel))
+    const chains = [{ name: 'input', base: INPUT_BASE, rules: [] }]
+    assert.deepEqual(
+      found.filter(({ family }) => family === 'ip'),
+      [{ ...other, sets: [], chains }],
+    )
+    assert.deepEqual(notes, [])
+    done(await kernel.apply({ table: other, operations: [{ kind: 'delete-table' }] }))
+    done(await apply(kernel, { kind: 'delete-table' }))
+    const after = value(await kernel.observeAll()).ruleset.tables
+    assert.deepEqual(
+      after.filter(({ name }) => name === TABLE.name),
+      [],
+    )
+  })
+
   it('does nothing for an empty transaction', async () => {
     done(await kernel.apply({ table: TABLE, operations: [] }))
     assert.equal(value(await kernel.observe(TABLE)), undefined)

@@ -131,9 +131,14 @@ export const PRIORITIES: Readonly<Record<string, number>> = {
 // come from admit's own sources, never from the user's text.
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_.-]{0,126}$/
 
+/** Can this name be written in nft's text? Others may have made tables whose names cannot. */
+export function isIdentifier(name: string): boolean {
+  return IDENTIFIER.test(name)
+}
+
 /** A table's, chain's or set's name, checked: nothing else ever gets into nft's text unquoted. */
 export function identifier(name: string): string {
-  if (!IDENTIFIER.test(name)) throw new InternalError(`not a name for nft: ${JSON.stringify(name)}`)
+  if (!isIdentifier(name)) throw new InternalError(`not a name for nft: ${JSON.stringify(name)}`)
   return name
 }
 

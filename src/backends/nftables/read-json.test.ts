@@ -83,11 +83,37 @@ describe('reading nft’s JSON', () => {
       match('==', { ct: { key: 'state' } }, { set: ['new', 'established'] }),
       { limit: { rate: 3, burst: 5, per: 'second', inv: true } },
       { 'ct count': { val: 3 } },
-      { mangle: { key: { meta: { key: 'mark' } }, value: 1 } },
       { set: { op: 'add', elem: payload('ip', 'saddr'), set: '@s.mac' } },
     ]) {
       assert.deepEqual(statements(json), [{ kind: 'opaque', text: JSON.stringify(json) }])
     }
+  })
+
+  it('says of what it does not model whether it may decide, or changes what later rules see', () => {
+    const xt = (type: string, name: string): unknown => ({ xt: { type, name } })
+    for (const [json, effect] of [
+      [{ mangle: { key: { meta: { key: 'mark' } }, value: 1 } }, 'none'],
+      [{ mangle: { key: { ct: { key: 'mark' } }, value: 1 } }, 'mark'],
+      [{ mangle: { key: { ct: { key: 'event' } }, value: 1 } }, 'none'],
+      [{ mangle: { key: payload('ip', 'daddr'), value: '1.2.3.4' } }, 'packet'],
+      [{ notrack: null }, 'packet'],
+      [{ queue: { num: 1 } }, 'verdict'],
+      [{ 'never heard of': 1 }, 'verdict'],
+      [xt('match', 'comment'), 'none'],
+      [xt('match', 'conntrack'), undefined],
+      [xt('target', 'LOG'), 'none'],
+      [xt('target', 'CONNMARK'), 'mark'],
+      [xt('target', 'REDIRECT'), 'packet'],
+      [xt('target', 'TARPIT'), 'verdict'],
+      [{ xt: null }, 'verdict'],
+    ] as const) {
+      const [statement] = statements(json)
+      assert.ok(statement?.kind === 'opaque')
+      assert.equal(statement.effect, effect, statement.text)
+    }
+    assert.deepEqual(statements(xt('target', 'REJECT')), [
+      { kind: 'verdict', verdict: { kind: 'reject', answer: 'port-unreachable' } },
+    ])
   })
 
   it('reports what gives verdicts of its own, and reads a translation as an acceptance', () => {
@@ -106,7 +132,7 @@ describe('reading nft’s JSON', () => {
     assert.deepEqual(
       table.chains[0]?.rules.map((rule) => rule.statements.at(-1)),
       [
-        { kind: 'opaque', text: '{"vmap":{"key":1,"data":2}}' },
+        { kind: 'opaque', text: '{"vmap":{"key":1,"data":2}}', effect: 'verdict' },
         ACCEPT,
         { kind: 'verdict', verdict: { kind: 'reject', answer: 'admin-prohibited' } },
       ],

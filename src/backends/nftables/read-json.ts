@@ -53,7 +53,8 @@ function readObjects(objects: readonly unknown[]): ReadRuleset {
   return { ruleset: { tables: [...drafts.values()].map((draft) => finish(draft, unread)) }, unread }
 }
 
-function parseText(text: string): Result<unknown, string> {
+/** An error is one sentence. */
+export function parseText(text: string): Result<unknown, string> {
   try {
     const value: unknown = JSON.parse(text)
     return ok(value)

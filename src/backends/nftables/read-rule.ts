@@ -2,6 +2,7 @@ import { printable } from '../../base/terminal.ts'
 import type { Limit, Log, RejectAnswer, Rule, Statement, Verdict } from '../../ruleset/ruleset.ts'
 import { arrayOf, isRecord, only, textOf } from './json-shape.ts'
 import type { JsonRecord } from './json-shape.ts'
+import { opaqueEffect } from './opaque-effect.ts'
 import type { FindSet } from './read-match.ts'
 import { readMatch } from './read-match.ts'
 
@@ -38,7 +39,9 @@ function readStatement(expression: unknown, findSet: FindSet, report: Report): r
   const body = kind === undefined ? undefined : only(expression, kind)
   const known = kind === undefined ? undefined : readKnown(kind, body, findSet, report)
   if (known !== undefined) return [known]
-  const opaque: Statement = { kind: 'opaque', text: JSON.stringify(expression) }
+  const effect = kind === undefined ? 'verdict' : opaqueEffect(kind, body)
+  const text = JSON.stringify(expression)
+  const opaque: Statement = effect === undefined ? { kind: 'opaque', text } : { kind: 'opaque', text, effect }
   if (kind === undefined || DECIDING.has(kind)) report(expression, 'decides')
   if (kind === undefined || !TRANSLATING.has(kind)) return [opaque]
   // A translation ends its chain as an accept does; what it does to the packet is not modelled.
@@ -72,6 +75,8 @@ function readKnown(kind: string, body: unknown, findSet: FindSet, report: Report
       return readJump(kind, body)
     case 'reject':
       return { kind: 'verdict', verdict: readReject(body, report) }
+    case 'xt':
+      return readExtension(body, report)
     default:
       return undefined
   }
@@ -111,6 +116,13 @@ function isConnectionMark(expression: unknown): boolean {
 function readJump(kind: 'jump' | 'goto', body: unknown): Statement | undefined {
   const chain = isRecord(body) ? textOf(body, 'target') : undefined
   return chain === undefined ? undefined : { kind: 'verdict', verdict: { kind, chain } }
+}
+
+/** Of iptables-nft's extensions REJECT is a verdict whatever it was told. */
+function readExtension(body: unknown, report: Report): Statement | undefined {
+  if (!isRecord(body) || body['type'] !== 'target' || body['name'] !== 'REJECT') return undefined
+  report({ xt: body }, 'detail')
+  return { kind: 'verdict', verdict: { kind: 'reject', answer: 'port-unreachable' } }
 }
 
 /** Any refusal is one; where the answer to the sender has no model, the nearest stands for it and it is reported. */

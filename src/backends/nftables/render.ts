@@ -11,7 +11,8 @@ import type { Spelling } from './scalar.ts'
  */
 export function renderTable(table: Table): string {
   const blocks = [...table.sets.map(setBlock), ...table.chains.map(chainBlock)]
-  return `table ${tableText(table)} {\n${blocks.join('\n')}}\n`
+  const flags = table.dormant === true ? '\tflags dormant\n\n' : ''
+  return `table ${tableText(table)} {\n${flags}${blocks.join('\n')}}\n`
 }
 
 function setBlock(set: NamedSet): string {

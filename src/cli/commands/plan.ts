@@ -34,7 +34,7 @@ export function plannedChanges({ observed, wanted, loaded }: Prepared): readonly
 const MOST_ELEMENTS = 20
 
 /** One line a change; of many elements only the first are named. */
-export function printChanges(context: Context, changes: readonly Change[], policy: Policy): void {
+export function printChanges(context: Context, changes: readonly Change[], policy: Policy | undefined): void {
   const { output } = context
   const elements = changes.filter((change) => change.what === 'element')
   const hidden = new Set(elements.slice(MOST_ELEMENTS))
@@ -64,9 +64,9 @@ function isOfTheLanguage(change: Change): boolean {
   return change.origin?.startsWith('meaning.') === true
 }
 
-function lineOf(change: Change, policy: Policy): number | undefined {
+function lineOf(change: Change, policy: Policy | undefined): number | undefined {
   // What goes comes from a policy of before, whose lines nobody knows any more.
-  if (change.origin === undefined || change.sign === 'removed') return undefined
+  if (policy === undefined || change.origin === undefined || change.sign === 'removed') return undefined
   const line = linesOf(policy).get(change.origin)
   return line === 0 ? undefined : line
 }

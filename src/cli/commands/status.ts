@@ -1,28 +1,42 @@
+import type { JournalState, RestorePointFiles } from '../../apply/journal.ts'
+import { same } from '../../apply/transact.ts'
 import { printable } from '../../base/terminal.ts'
 import { ADMIT_TABLE } from '../../compile/compile.ts'
-import { sameTable } from '../../ruleset/normalise.ts'
 import type { Table } from '../../ruleset/ruleset.ts'
 import type { Context } from '../context.ts'
+import { undoneWords } from '../countdown.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
 import { systemRefused } from '../prepare.ts'
+import { isoInstant, pendingJson, pendingWords, settle } from '../settle.ts'
+import type { BootState } from '../system.ts'
 import { counted } from './check.ts'
 
-/** `admit status`: are admit's rules in force, and are they those last applied? 0: yes; 1: no, or they differ. Needs no policy. */
+/**
+ * `admit status`: are admit's rules in force, are they those last confirmed, what is pending, and will they be there
+ * after a reboot? 0: in force and confirmed; 1: not, or they differ, or a change is pending. Needs no policy.
+ */
 export async function status(context: Context): Promise<ExitCode> {
   const { system, output, statePath } = context
-  const [observed, stored, host] = await Promise.all([
+  const journal = system.journal(statePath)
+  const state = await settle(context)
+  const [observed, stored, host, boot, outcome] = await Promise.all([
     system.kernel.observe(ADMIT_TABLE),
-    system.readStoredRules(statePath),
+    journal.confirmed(),
     system.hostFacts('all'),
+    system.bootState(statePath),
+    journal.outcome(),
   ])
   if (!observed.ok) return systemRefused(context, 'status', observed.error)
   const present = observed.value
   const last = stored.ok ? stored.value : undefined
-  const rules = rulesState(present, last)
+  const pending = state.ok && state.value.kind === 'pending' ? state.value : undefined
+  const rules = rulesState(present, last?.rules, pending !== undefined)
   output.say(`rules      ${RULES_WORDS[rules]}${present === undefined ? '' : ` (${sizeWords(present)})`}`)
-  output.say(`stored     ${stored.ok ? storedWords(last, statePath) : printable(stored.error.message)}`)
-  output.say('undo       none: automatic undo and confirmation are not part of this version')
+  output.say(`pending    ${state.ok ? pendingLine(state.value) : printable(state.error.message)}`)
+  output.say(`confirmed  ${stored.ok ? storedWords(last, statePath) : printable(stored.error.message)}`)
+  if (outcome.ok && outcome.value !== undefined) output.say(`last       ${undoneWords(outcome.value)}`)
+  output.say(`reboot     ${bootWords(boot, stored.ok ? last : undefined)}`)
   output.say(`forwarding ${forwardWords(present, host.facts.forwarding)}`)
   for (const other of host.facts.otherFirewalls) {
     output.say(`beside     ${printable(other.name)} (${printable(other.evidence)})`)
@@ -32,29 +46,67 @@ export async function status(context: Context): Promise<ExitCode> {
     result: rules,
     stored: !stored.ok ? 'unusable' : last === undefined ? 'none' : 'present',
     ...(stored.ok ? {} : { storedProblem: stored.error.message }),
+    ...(pending === undefined ? {} : { pending: pendingJson(pending.entry, pending.window) }),
+    ...(state.ok ? {} : { journalProblem: state.error.message }),
+    ...(outcome.ok && outcome.value !== undefined
+      ? { last: { ...outcome.value, at: isoInstant(outcome.value.at) } }
+      : {}),
+    afterReboot: boot.kind === 'installed' && last !== undefined,
     sets: present?.sets.map((set) => ({ name: set.name, elements: set.elements.length })) ?? [],
     otherFirewalls: host.facts.otherFirewalls,
   })
-  return rules === 'in-force' ? EXIT.done : EXIT.no
+  return rules === 'in-force' && state.ok && state.value.kind === 'idle' ? EXIT.done : EXIT.no
 }
 
-type RulesState = 'in-force' | 'none' | 'dormant' | 'differ' | 'not-stored'
+type RulesState = 'in-force' | 'none' | 'dormant' | 'differ' | 'not-stored' | 'unconfirmed'
 
 const RULES_WORDS: Readonly<Record<RulesState, string>> = {
-  'in-force': 'in force, exactly those last applied',
+  'in-force': 'in force, exactly those last confirmed',
   none: 'none: admit keeps nobody out of this host now',
   dormant:
     'dormant: somebody has set that flag on `table inet admit`, and admit keeps nobody out of this host now; `admit reload` ends it',
   differ:
-    "in force, but not those last applied: `admit plan` shows the policy's side, `admit reload` loads the stored ones",
-  'not-stored': 'in force, but none are stored: `admit start` could not bring them back',
+    "in force, but not those last confirmed: `admit plan` shows the policy's side, `admit reload` loads the confirmed ones",
+  'not-stored': 'in force, but none are confirmed: `admit start` could not bring them back',
+  unconfirmed: 'in force, and not confirmed yet',
 }
 
-function rulesState(present: Table | undefined, last: Table | undefined): RulesState {
+function rulesState(present: Table | undefined, last: Table | undefined, pending: boolean): RulesState {
   if (present === undefined) return 'none'
   if (present.dormant === true) return 'dormant'
-  if (last === undefined) return 'not-stored'
-  return sameTable(present, last) ? 'in-force' : 'differ'
+  if (same(present, last)) return 'in-force'
+  if (pending) return 'unconfirmed'
+  return last === undefined ? 'not-stored' : 'differ'
+}
+
+function pendingLine(state: JournalState): string {
+  switch (state.kind) {
+    case 'idle':
+      return 'nothing'
+    case 'pending':
+      return `${pendingWords(state.entry, state.window)}; \`admit confirm\` keeps it, \`admit rollback\` undoes it now`
+    case 'confirming':
+      return 'a confirmation is just being completed'
+    case 'undoing':
+      return 'a change is just being undone'
+    case 'damaged':
+      return `${printable(state.message)}; nothing in it is obeyed, \`admit rollback\` goes back to rules that are whole`
+    default:
+      return state satisfies never
+  }
+}
+
+function bootWords(boot: BootState, last: RestorePointFiles | undefined): string {
+  switch (boot.kind) {
+    case 'installed':
+      return last === undefined
+        ? `nothing to load yet (${printable(boot.what)} is there)`
+        : `the confirmed rules come back (${printable(boot.what)})`
+    case 'missing':
+      return `no rules: ${printable(boot.what)}; \`script/install\` sees to it`
+    default:
+      return boot satisfies never
+  }
 }
 
 function sizeWords(table: Table): string {
@@ -63,7 +115,7 @@ function sizeWords(table: Table): string {
   return `${counted(rules, 'rule')}, ${counted(elements, 'identity').replace('identitys', 'identities')} in ${counted(table.sets.length, 'set')}`
 }
 
-function storedWords(last: Table | undefined, folder: string): string {
+function storedWords(last: RestorePointFiles | undefined, folder: string): string {
   return last === undefined
     ? `nothing in ${printable(folder)} yet`
     : `in ${printable(folder)}; \`admit start\` loads them`

@@ -1,0 +1,424 @@
+/**
+ * Cut for good, with programs that talk without pause: who is revoked, or was connected before the first apply, hears and says
+ * nothing any more, directly or through this host; everybody else's connections live on, whole.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CutReport } from '../../src/apply/cut.ts'
+import { cutRefused } from '../../src/apply/cut.ts'
+import { cutWords } from '../../src/apply/cut-words.ts'
+import { ADMIT_TABLE } from '../../src/compile/compile.ts'
+import type { HostFacts } from '../../src/host/host-facts.ts'
+import { runCommand } from '../../src/system/command.ts'
+import { SystemConnections } from '../../src/system/connections.ts'
+import { readHostFacts } from '../../src/system/host-reader.ts'
+import { NftKernel } from '../../src/system/nft-kernel.ts'
+import { applyPolicy, policyOf } from '../support/apply-policy.ts'
+import type { Client } from '../support/clients.ts'
+import { cableClient, unplug } from '../support/clients.ts'
+import { expectOk } from '../support/expect-ok.ts'
+import { run } from '../support/run.ts'
+import type { Heard } from '../support/streams.ts'
+import { Streamer } from '../support/streams.ts'
+
+const PORT = 7000
+/** What may pass after a cut, and how long it is watched that nothing more does. */
+const SECOND = 1000
+const MACS = { laptop: '02:12:00:00:00:01', guest: '02:12:00:00:00:02', inner: '02:12:00:00:00:09' } as const
+const LAPTOP = `  laptop: { mac: ${MACS.laptop} }`
+const GUEST = `  guest: { mac: ${MACS.guest} }`
+
+const kernel = new NftKernel()
+const connections = new SystemConnections()
+
+interface Person {
+  readonly client: Client
+  streamer: Streamer
+}
+
+/** A talk: what each side has heard of the other. */
+interface Talk {
+  readonly name: string
+  readonly who: Person
+  readonly protocol: 'tcp' | 'udp'
+  readonly through: boolean
+  readonly atServer: string
+}
+
+describe('cut for good', () => {
+  let laptop: Person
+  let guest: Person
+  let inner: Person
+  let host: Streamer
+  let facts: HostFacts
+
+  before(async () => {
+    ;[laptop, guest, inner] = [
+      person('laptop', 1, MACS.laptop),
+      person('guest', 2, MACS.guest),
+      person('inner', 9, MACS.inner),
+    ]
+    run('sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'])
+    for (const { client } of [laptop, guest, inner]) {
+      run('ip', ['-n', client.name, 'route', 'add', 'default', 'via', client.host])
+      run('ip', ['-n', client.name, '-6', 'route', 'add', 'default', 'via', client.host6])
+    }
+    host = new Streamer()
+    await host.tell(`serve ${PORT}`)
+    await inner.streamer.tell(`serve ${PORT}`)
+    await guest.streamer.tell(`serve ${PORT}`)
+    await readFacts()
+  })
+  after(async () => {
+    await host.end()
+    for (const { client, streamer } of [laptop, guest, inner]) {
+      await streamer.end()
+      await unplug(client)
+    }
+  })
+
+  // First of all, while no rule has ever asked for connection tracking in this namespace.
+  test('connected before the first apply', async () => {
+    const talks = [...(await talksOf(laptop, 'direct')), ...(await talksOf(guest, 'everywhere'))]
+    await host.tell(`idle outgoing ${guest.client.address} ${PORT} 1`)
+    await assertAlive(talks)
+    assert.equal(run('conntrack', ['-L']).trim(), '', 'connection tracking was on before the rules were')
+
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual(report.problems, [])
+    assert.deepEqual(cutAddresses(report), [guest.client.address, guest.client.address6].sort())
+    assert.deepEqual([report.remaining, report.undecided, report.entriesLeft], [[], [], 0])
+    assert.deepEqual(
+      report.silenced.map(({ remote }) => remote),
+      [{ address: guest.client.address, port: PORT }],
+      'a connection that this host opened is named',
+    )
+    assert.deepEqual(
+      udpNames(report),
+      [`${guest.client.address} peer`, `${guest.client.address6} peer`].sort(),
+    )
+    await assertCut(talks.filter(({ who }) => who === guest))
+    await assertAlive(talks.filter(({ who }) => who === laptop))
+  })
+
+  test('a second apply of the same rules cuts nothing', async () => {
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual([report.cut, report.remaining, report.undecided, report.problems], [[], [], [], []])
+  })
+
+  test('revoked', async () => {
+    await restart()
+    await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    const talks = [...(await talksOf(laptop, 'everywhere')), ...(await talksOf(guest, 'everywhere'))]
+    await assertAlive(talks)
+    const again = await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    assert.deepEqual([again.cut, again.flows, again.problems], [[], [], []])
+    await assertAlive(talks)
+
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual(cutAddresses(report), [guest.client.address, guest.client.address6].sort())
+    assert.deepEqual(
+      [report.remaining, report.undecided, report.entriesLeft, report.problems],
+      [[], [], 0, []],
+    )
+    assert.deepEqual(
+      udpNames(report),
+      [`${guest.client.address} peer`, `${guest.client.address6} peer`].sort(),
+    )
+    assert.match(
+      cutWords(report).join('\n'),
+      /^cut 2 connections: \S+ port \d+ to port 7000, \S+ port \d+ to port 7000\n2 UDP flows: /,
+    )
+    const entries = expectOk(await connections.flows(), 'flows')
+    const ofGuest = entries.filter(
+      ({ original }) => original.source.includes('50:2:') || original.source.includes('.50.2.'),
+    )
+    assert.equal(
+      ofGuest.filter(({ protocol }) => protocol === 'tcp').length,
+      2,
+      'the forwarded ones have theirs still',
+    )
+    assert.equal(ofGuest.filter(({ protocol }) => protocol === 'udp').length, 4)
+    await assertCut(talks.filter(({ who }) => who === guest))
+    await assertAlive(talks.filter(({ who }) => who === laptop))
+  })
+
+  test('expired: from that second on nothing of the client is accepted, though no process does anything', async () => {
+    await restart()
+    const end = Math.floor(Date.now() / 1000) + 8
+    const until = new Date(end * 1000).toISOString().replace('.000', '')
+    await apply(`${LAPTOP}\n${GUEST.slice(0, -2)}, until: ${until} }`, 'laptop, guest')
+    const talks = [...(await talksOf(laptop, 'direct')), ...(await talksOf(guest, 'everywhere'))]
+    await assertAlive(talks)
+    assert.ok(Date.now() / 1000 < end - 1, 'this machine is too slow to tell')
+    // `until` is inclusive of its own second, and the kernel compares whole seconds.
+    await sleep(end * 1000 + 1100 - Date.now())
+    await assertCut(talks.filter(({ who }) => who === guest))
+    await assertAlive(talks.filter(({ who }) => who === laptop))
+  })
+
+  test('a thousand connections, and half-open ones', async () => {
+    await restart()
+    await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    await guest.streamer.tell(`idle many ${guest.client.host} ${PORT} 1000`, 60_000)
+    await guest.streamer.tell(`idle near ${linkLocalOf(guest)}%eth0 ${PORT} 1`)
+    await laptop.streamer.tell(`idle few ${laptop.client.host6} ${PORT} 10`)
+    // The guest's system hears no answer to a first SYN, so these stay half open.
+    run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], NO_ANSWERS)
+    for (let count = 0; count < 3; count++)
+      void guest.streamer.tell(`dial half${count} tcp ${guest.client.host} ${PORT}`).catch(() => {})
+    await until(() => halfOpen() > 0)
+
+    const started = performance.now()
+    const report = await apply(LAPTOP, 'laptop')
+    assert.ok(performance.now() - started < 5000, 'it takes too long')
+    assert.ok(report.cut.length > 1000, `${report.cut.length}`)
+    assert.deepEqual(
+      [report.remaining, report.undecided, report.entriesLeft, report.problems],
+      [[], [], 0, []],
+    )
+    assert.equal(halfOpen(), 0)
+    assert.ok(
+      report.cut.some(({ remote }) => remote.address.startsWith('fe80:')),
+      'by link-local addresses',
+    )
+    const left = expectOk(await connections.sockets(), 'sockets').connected
+    assert.equal(
+      left.filter(({ local, remote }) => local.port === PORT && remote.address === guest.client.address)
+        .length,
+      0,
+    )
+    const few = left.filter(
+      ({ local, remote }) => local.port === PORT && remote.address === laptop.client.address6,
+    )
+    assert.equal(few.length, 10)
+    run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'deaf'])
+  })
+
+  test('a connection whose listener is gone', async () => {
+    await restart()
+    await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    await guest.streamer.tell(`idle orphan ${guest.client.host} ${PORT} 1`)
+    await laptop.streamer.tell(`idle kept ${laptop.client.host} ${PORT} 1`)
+    await host.tell(`deaf ${PORT}`)
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual(cutAddresses(report), [guest.client.address], 'tracking knows who opened it')
+    assert.equal((await laptop.streamer.counts())['kept']?.count, 0)
+  })
+
+  test('connections for whose opener somebody else’s tracking took the server', async () => {
+    await restart()
+    const talks = await talksOf(guest, 'everywhere')
+    await assertAlive(talks)
+    // Tracking begins while only the servers are heard.
+    run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], DUMB)
+    await sleep(100)
+    run('nft', ['-f', '-'], TRACKING)
+    await until(async () => {
+      const flows = expectOk(await connections.flows(), 'flows')
+      return flows.filter(({ original }) => original.sourcePort === PORT).length === talks.length
+    })
+    run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'dumb'])
+    await assertAlive(talks)
+
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual([report.remaining, report.entriesLeft, report.problems], [[], 0, []])
+    assert.deepEqual(cutAddresses(report), [guest.client.address, guest.client.address6].sort())
+    const both = [`${guest.client.address} peer`, `${guest.client.address6} peer`]
+    assert.deepEqual(udpNames(report), [...both, ...both].sort(), 'with this host, and through it')
+    await assertCut(talks)
+    run('nft', ['delete', 'table', 'inet', 'other'])
+  })
+
+  test('who cannot be judged is left alone and named', async () => {
+    await restart()
+    await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    await guest.streamer.tell(`idle quiet ${guest.client.host} ${PORT} 1`)
+    run('ip', ['neigh', 'flush', 'dev', guest.client.interfaceName])
+    const report = await apply(LAPTOP, 'laptop')
+    assert.deepEqual(
+      report.undecided.map(({ remote }) => remote.address),
+      [guest.client.address],
+    )
+    assert.deepEqual([report.cut, report.remaining], [[], []])
+    assert.match(cutWords(report).join('\n'), /1 connection left alone/)
+    assert.equal((await guest.streamer.counts())['quiet']?.count, 0, 'it was ended')
+  })
+
+  test('the probe ends its own connection, and no other', async () => {
+    await host.tell(`idle own 127.0.0.1 ${PORT} 3`)
+    expectOk(await connections.canKill(), 'canKill')
+    await sleep(100)
+    assert.equal((await host.counts())['own']?.count, 0)
+  })
+
+  /** Applies and cuts, as `admit apply` does. */
+  async function apply(devices: string, admitted: string): Promise<CutReport> {
+    const now = Math.floor(Date.now() / 1000)
+    const fresh = expectOk(await kernel.observe(ADMIT_TABLE), 'observe') === undefined
+    const policy = policyOf(policyText(devices, admitted), now)
+    await applyPolicy(kernel, policy, facts)
+    const table = expectOk(await kernel.observe(ADMIT_TABLE), 'observe')
+    assert.ok(table !== undefined)
+    return cutRefused(connections, table, facts, Date.now() / 1000, { fresh })
+  }
+
+  /** Everybody begins anew, with no rules and no connections. */
+  async function restart(): Promise<void> {
+    nftDelete()
+    for (const one of [laptop, guest, inner]) {
+      await one.streamer.end()
+      one.streamer = new Streamer(one.client.name)
+    }
+    await host.end()
+    host = new Streamer()
+    run('conntrack', ['-F'])
+    await Promise.all([host, inner.streamer].map((one) => one.tell(`serve ${PORT}`)))
+  }
+
+  async function readFacts(): Promise<void> {
+    facts = (await readHostFacts(runCommand, [])).facts
+  }
+
+  /** TCP and UDP of both families, with this host and, where asked for, with the machine behind it. */
+  async function talksOf(who: Person, where: 'direct' | 'everywhere'): Promise<readonly Talk[]> {
+    const { client, streamer } = who
+    const talks: Talk[] = []
+    for (const through of where === 'direct' ? [false] : [false, true]) {
+      for (const protocol of ['tcp', 'udp'] as const) {
+        const [to, to6] = through
+          ? [inner.client.address, inner.client.address6]
+          : [client.host, client.host6]
+        for (const [target, own] of [[to, client.address] as const, [to6, client.address6] as const]) {
+          const name = `${client.name} ${protocol} ${target}`.replaceAll(' ', '-')
+          await streamer.tell(`dial ${name} ${protocol} ${target} ${PORT}`)
+          talks.push({ name, who, protocol, through, atServer: `${protocol} ${own}` })
+        }
+      }
+    }
+    return talks
+  }
+
+  /** What the server and the client of a talk have heard so far. */
+  async function heardOf(
+    talks: readonly Talk[],
+  ): Promise<readonly { readonly server: Heard; readonly client: Heard }[]> {
+    const counts = new Map<Streamer, Readonly<Record<string, Heard>>>()
+    for (const streamer of new Set([host, inner.streamer, ...talks.map(({ who }) => who.streamer)])) {
+      counts.set(streamer, await streamer.counts())
+    }
+    return talks.map(({ name, who, through, atServer }) => {
+      const server = counts.get(through ? inner.streamer : host)?.[atServer]
+      const client = counts.get(who.streamer)?.[name]
+      return { server: server ?? SILENCE, client: client ?? SILENCE }
+    })
+  }
+
+  async function assertAlive(talks: readonly Talk[]): Promise<void> {
+    const before = await heardOf(talks)
+    await until(async () =>
+      (await heardOf(talks)).every((now, index) => {
+        const was = before[index]
+        return was !== undefined && now.server.count > was.server.count && now.client.count > was.client.count
+      }),
+    )
+    for (const [index, { server, client }] of (await heardOf(talks)).entries()) {
+      const name = talks[index]?.name
+      assert.ok(server.whole && client.whole && server.open && client.open, `${name} is broken`)
+    }
+  }
+
+  /** Within a second nothing is heard any more: over TCP on neither side, over UDP nothing of the client's. */
+  async function assertCut(talks: readonly Talk[]): Promise<void> {
+    await sleep(SECOND)
+    const first = await heardOf(talks)
+    await sleep(SECOND)
+    for (const [index, { server, client }] of (await heardOf(talks)).entries()) {
+      const [talk, was] = [talks[index], first[index]]
+      assert.equal(server.count, was?.server.count, `${talk?.name}: the server hears`)
+      if (talk?.protocol === 'tcp')
+        assert.equal(client.count, was?.client.count, `${talk.name}: the client hears`)
+    }
+  }
+})
+
+const SILENCE: Heard = { count: 0, whole: true, open: true }
+
+/** A machine on its cable, and its programs; a restart replaces those. */
+function person(name: string, number: number, mac: string): Person {
+  return { client: cableClient(name, number, mac), streamer: new Streamer(name) }
+}
+
+function policyText(devices: string, admitted: string): string {
+  return `admit: 1
+host: { forward: guard }
+devices:
+${devices}
+services:
+  talk: [${PORT}/tcp, ${PORT}/udp]
+grants:
+  - { from: [${admitted}], to: talk }
+  - { from: [${admitted}], to: talk, through: [10.50.9.0/24, "2001:db8:50:9::/64"] }
+safety: { admins: 0 }
+`
+}
+
+const DUMB = `table inet dumb {
+  chain output {
+    type filter hook output priority 0; policy drop;
+    icmpv6 type { 135, 136 } accept
+  }
+}
+`
+/** Somebody else's rules, which track and refuse nothing. */
+const TRACKING = `table inet other {
+  chain input {
+    type filter hook input priority 10; policy accept;
+    ct state established accept
+  }
+}
+`
+const NO_ANSWERS = `table inet deaf {
+  chain input {
+    type filter hook input priority 0; policy accept;
+    tcp flags & (syn | ack) == (syn | ack) drop
+  }
+}
+`
+
+function nftDelete(): void {
+  run(
+    'nft',
+    ['-f', '-'],
+    `table ${ADMIT_TABLE.family} ${ADMIT_TABLE.name} {}\ndelete table ${ADMIT_TABLE.family} ${ADMIT_TABLE.name}\n`,
+  )
+}
+
+/** This host's own link-local address on somebody's cable. */
+function linkLocalOf({ client }: Person): string {
+  const said = run('ip', ['-6', 'address', 'show', 'dev', client.interfaceName, 'scope', 'link'])
+  return /inet6 (fe80:[^/]+)/.exec(said)?.[1] ?? assert.fail(said)
+}
+
+function halfOpen(): number {
+  return run('ss', ['-Htn', 'state', 'syn-recv'])
+    .split('\n')
+    .filter((line) => line.trim() !== '').length
+}
+
+function cutAddresses(report: CutReport): readonly string[] {
+  return report.cut.map(({ remote }) => remote.address).sort()
+}
+
+function udpNames(report: CutReport): readonly string[] {
+  return report.flows.map(({ remote, opened }) => `${remote.address} ${opened}`).sort()
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, 'it did not happen in time')
+    await sleep(20)
+  }
+}
