@@ -88,7 +88,7 @@ describe('complete', () => {
       kind: 'apply',
       result: 'confirmed',
       why: 'connection',
-      by: 'root (alice)',
+      by: 'root (bob)',
     })
     assertTidy(state)
     assert.equal(run('find', [state, '-perm', '/077']), '')

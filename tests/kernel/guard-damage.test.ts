@@ -30,7 +30,7 @@ afterEach(() => {
   removeState(state)
 })
 
-describe('a journal', () => {
+describe('damaged files', () => {
   const damage: Readonly<Record<string, () => void>> = {
     'cut short': () => {
       truncateSync(`${state}/pending/journal`, 300)
@@ -89,7 +89,7 @@ describe('a journal', () => {
     },
   }
   for (const [what, spoil] of Object.entries(damage)) {
-    test(`${what} is told and not obeyed: the admins-only rules of the last confirmation`, () => {
+    test(`a journal ${what} is told and not obeyed: the admins-only rules of the last confirmation`, () => {
       change(state)
       spoil()
       const { code, stdout, stderr } = guard(['undo', state, 'asked'])

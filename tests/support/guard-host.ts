@@ -3,16 +3,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readOutcome } from '../../src/apply/journal-text.ts'
+import { parseRecord } from '../../src/apply/record.ts'
+import { expectOk } from './expect-ok.ts'
 import type { GuardTransaction } from './guard-state.ts'
-import {
-  digest,
-  GUARD,
-  NO_TABLE,
-  readRecord,
-  storedText,
-  tableText,
-  writeTransaction,
-} from './guard-state.ts'
+import { digest, GUARD, NO_TABLE, sha256, storedText, tableText, writeTransaction } from './guard-state.ts'
 import { run } from './run.ts'
 
 /** Not this boot. */
@@ -60,8 +55,12 @@ export function change(
   load(`${NO_TABLE}${tableText('fresh')}`)
 }
 
+/** How the last transaction ended, as written; admit can read it, too. */
 export function outcome(state: string): Readonly<Record<string, string>> {
-  return readRecord(`${state}/outcome`, 'outcome')
+  const path = `${state}/outcome`
+  const record = expectOk(parseRecord(readFileSync(path, 'utf8'), 'outcome', path, sha256), path)
+  expectOk(readOutcome(record), path)
+  return Object.fromEntries(record.lines.toReversed())
 }
 
 /** Nothing is in flight any more, and nothing half written lies about. */
