@@ -71,7 +71,7 @@ if (image !== undefined) {
       const status = JSON.parse(await vm.sh('/opt/admit/bin/admit status --json')) as {
         readonly result: string
       }
-      assert.equal(status.result, 'stored')
+      assert.equal(status.result, 'in-force')
     })
 
     test('an armed watchdog is ready, sits in no session, and is spared when memory is short', async () => {
