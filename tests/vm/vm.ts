@@ -26,8 +26,9 @@ import { makeCheckoutDisk } from './image.ts'
 import type { Client, SshCall } from './network.ts'
 import { GUEST, layCables, ssh, sshWords, TAP } from './network.ts'
 
-/** Seconds that a boot may take on a machine that has other work. */
+/** Seconds that a boot may take, and a command in the guest: both take a tenth of it on a machine that has no other work. */
 const BOOT = 400
+const PATIENCE = 400
 
 export class Vm {
   readonly #image: string
@@ -65,12 +66,12 @@ export class Vm {
   }
 
   /** Runs a shell script in the guest as root, not over the network. */
-  async run(script: string, seconds = 120): Promise<Ran> {
+  async run(script: string, seconds = PATIENCE): Promise<Ran> {
     return this.#agent.ran(script, seconds)
   }
 
   /** The same; what it printed. Throws where it fails. */
-  async sh(script: string, seconds = 120): Promise<string> {
+  async sh(script: string, seconds = PATIENCE): Promise<string> {
     const { status, stdout, stderr } = await this.run(script, seconds)
     if (status !== 0) throw new Error(`in the guest, status ${status}: ${script}\n${stdout}${stderr}`)
     return stdout.trimEnd()
@@ -96,7 +97,7 @@ export class Vm {
   }
 
   /** Waits until the script succeeds in the guest. */
-  async until(script: string, seconds = 30): Promise<void> {
+  async until(script: string, seconds = 120): Promise<void> {
     const end = performance.now() + seconds * 1000
     for (;;) {
       if ((await this.run(script)).status === 0) return
