@@ -36,8 +36,18 @@ admit check --json
 admit plan --json
 admit status --json
 admit start --json
+admit confirm --json
+admit rollback --json
+admit history --json
+admit save --json
 setpriv --bounding-set -net_admin --inh-caps -net_admin admit apply --json
 ADMIT_STATE=$ADMIT_POLICY admit apply --json
+admit apply --json
+admit apply --json
+admit status --json
+admit confirm --json
+nft add chain inet admit odd; admit confirm --json --here
+nft delete chain inet admit odd; admit confirm --json --here
 admit status --json
 admit apply --json
 admit reload --json
@@ -47,12 +57,32 @@ admit explain --json --from nobody --to ssh
 admit show --json
 admit lab --json
 admit whoami --json
+admit save --json good
+sed -i 's/^devices:/&\\n  more: { address: 192.0.2.77 }/' $ADMIT_POLICY; admit apply --json --no-confirm
+admit history --json
+admit history --json good
+admit history --json 1 --diff
+admit history --json 7
+nft add chain inet admit odd; admit save --json; nft delete chain inet admit odd
+admit rollback --json 1
+admit rollback --json
+admit rollback --json 1 --no-confirm
+cp $(command -v nft) /run/docs/nft; printf '#!/bin/sh\\ncase "$*" in *" -f -") cat >/dev/null ;; *) exec /run/docs/nft "$@" ;; esac\\n' >/run/docs/liar; chmod +x /run/docs/liar; mount --bind /run/docs/liar $(command -v nft); admit apply --json; umount $(command -v nft)
+sed -i '/^grants:/,$d' $ADMIT_POLICY; admit apply --json
 admit stop --json
 admit flush --json --open
+admit confirm --json --here
 admit flush --json --open
 admit start --json
+admit rollback --json
+admit start --json --no-confirm
+nft add rule inet admit input meta cgroup 7; admit stop --json --open
+admit stop --json --open --no-confirm
 echo other >$ADMIT_STATE/rules.nft; admit start --json
 admit status --json
+mkdir $ADMIT_STATE/pending; admit apply --json
+admit status --json
+rm -r $ADMIT_STATE/pending
 echo '  - { from: stranger, accept: ping }' >>$ADMIT_POLICY; admit check --json
 echo '  - { from: me, refuse: ping }' >>$ADMIT_POLICY; admit plan --json
 echo 'admit: 2' >$ADMIT_POLICY; admit check --json

@@ -3,7 +3,7 @@ import type { HostFacts, NetworkInterface, SshConnection } from '../host/host-fa
 import { cidrContains, cidrRange } from '../net/cidr.ts'
 import type { InterfaceName } from '../net/interface-name.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
-import { familyOf, parseIpAddress } from '../net/ip-address.ts'
+import { familyOf, ipFromNumber, parseIpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import { PROTOCOL_NUMBER } from '../net/protocol.ts'
 import type { Packet } from '../packet/packet.ts'
@@ -261,9 +261,8 @@ function scene({ now }: SceneContext, link: Link, { family, mac, from, to, port 
       iif: link.name,
       ...macs,
       family,
-      // The free fields replace both.
-      source: anyAddress(family),
-      destination: anyAddress(family),
+      source: usual(family, from),
+      destination: usual(family, to),
       protocol: PROTOCOL_NUMBER.tcp,
       sourcePort: 40000,
       destinationPort: port,
@@ -282,6 +281,9 @@ function scene({ now }: SceneContext, link: Link, { family, mac, from, to, port 
   }
 }
 
-function anyAddress(family: Family): IpAddress {
-  return parseLiteralCidr(family === 'ip' ? '0.0.0.0/0' : '::/0').address
+/** An address of the domain that people would write: the second, since the first of a network is no machine's. */
+function usual(family: Family, domain: readonly Interval[]): IpAddress {
+  const [first] = domain
+  const low = BigInt(first?.low ?? 0)
+  return ipFromNumber(family, BigInt(first?.high ?? 0) > low ? low + 1n : low)
 }

@@ -121,12 +121,7 @@ export function proveReach(question: ReachQuestion): ReachReport {
 
 function judgeCaller(judge: Judging, context: SceneContext, caller: SshConnection): void {
   for (const scene of callerScenes(context, caller)) {
-    const packet: Packet = {
-      ...scene.packet,
-      source: caller.remote.address,
-      destination: caller.local.address,
-    }
-    const devices = context.policy.devices.filter((device) => recognises(device, packet))
+    const devices = context.policy.devices.filter((device) => recognises(device, scene.packet))
     judge.scene({ kind: 'applier', connection: caller, devices }, scene)
   }
 }

@@ -12,7 +12,7 @@ import { EXIT } from './exit-code.ts'
 import { systemRefused } from './prepare.ts'
 import type { KnownPolicy } from './prove.ts'
 import { proveBefore } from './prove.ts'
-import { isoInstant, journalRefused, pendingWords } from './settle.ts'
+import { isoInstant, journalRefused, pendingJson, pendingWords } from './settle.ts'
 import type { Seat } from './system.ts'
 
 /** What every command that changes the rules takes. */
@@ -177,12 +177,13 @@ async function refused(context: Context, command: string, trouble: Trouble): Pro
   if (trouble.kind === 'kernel') return systemRefused(context, command, trouble.error)
   if (trouble.kind === 'journal' && trouble.error.kind === 'taken') {
     const state = await system.journal(statePath).state()
-    const who =
-      state.ok && state.value.kind === 'pending'
-        ? `: ${pendingWords(state.value.entry, state.value.window)}`
-        : ''
+    const other = state.ok && state.value.kind === 'pending' ? state.value : undefined
+    const who = other === undefined ? '' : `: ${pendingWords(other.entry, other.window)}`
     output.warn(`admit: another admit was quicker, and its change is pending${who}. Nothing was changed.`)
-    output.document(command, { result: 'pending' })
+    output.document(command, {
+      result: 'another-pending',
+      ...(other === undefined ? {} : { pending: pendingJson(other.entry, other.window) }),
+    })
     return EXIT.unsafe
   }
   if (trouble.kind === 'journal') return journalRefused(context, command, trouble.error)
@@ -198,7 +199,7 @@ function undone(
   { trouble, outcome }: Extract<TransactionResult, { kind: 'undone' }>,
 ): ExitCode {
   const why = troubleWords(trouble)
-  output.document(command, { result: 'undone', outcome, message: why })
+  output.document(command, { result: 'reverted', outcome, message: why })
   switch (outcome) {
     case 'undone':
     case 'nothing':
