@@ -224,7 +224,7 @@ async function troubleDocuments(expectResult: ExpectResult, machine: FakeMachine
   machine.writable = true
   journalOf(machine).completable = false
   await expectResult('not-stored', 'apply', '--no-confirm')
-  await expectResult('in-force', 'status')
+  await expectResult('differ', 'status')
   await expectResult('no-state', 'apply')
   journalOf(machine).completable = true
   machine.files.set(RULES_PATH, 'other\n')
