@@ -125,7 +125,7 @@ export function readOutcome(record: RecordFile): Result<Outcome, string> {
   const read = reader(record)
   const outcome: Outcome = {
     id: read.text('id'),
-    kind: read.oneOf('kind', KINDS),
+    kind: read.oneOf('kind', [...KINDS, 'unknown'] as const),
     result: read.oneOf('result', RESULTS),
     why: read.text('why'),
     by: read.text('by'),

@@ -99,6 +99,7 @@ const WHY: Readonly<Record<string, string>> = {
   'applier-gone': 'the process that applied was killed in the middle',
   stale: 'it was left over',
   reboot: 'the host was rebooted before it was confirmed',
+  damaged: 'its journal was damaged',
 }
 
 /** `Undone at 12:01:33Z, nobody confirmed in time: the previous rules are in force`. */
