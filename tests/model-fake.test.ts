@@ -21,12 +21,13 @@ function fakeHost(): ModelHost {
       statePath: '/state',
     },
     onStep: undefined,
+    realTime: false,
     applierGone: async () => {
       journalOf(machine, '/state').killApplier()
       await journalOf(machine, '/state').tick()
     },
     deadlinePasses: async () => {
-      machine.now += 61
+      machine.now += 601
       await journalOf(machine, '/state').tick()
     },
     killWatchdog: () => Promise.resolve(journalOf(machine, '/state').killWatchdog()),

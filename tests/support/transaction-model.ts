@@ -26,8 +26,12 @@ export interface ModelHost {
   readonly context: Context
   /** Called before each step of the next changes; throwing is being killed. */
   onStep: ((step: string) => void) | undefined
+  /** Begins the change in a process that is killed before the step; comes back when the watchdog had time to notice. */
+  killedAt?(step: Step, rules: number): Promise<void>
   /** Whoever began the change is gone, and the watchdog notices. */
   applierGone(): Promise<void>
+  /** True where a second is a second: windows that are to end by themselves are short then. */
+  readonly realTime: boolean
   deadlinePasses(): Promise<void>
   killWatchdog(): Promise<void>
   reboot(): Promise<void>
@@ -94,8 +98,14 @@ export function drawHappenings(random: Random, most: number): readonly Happening
 /** Does them one after the other, and holds host and model against each other after each. */
 export async function runAgainstModel(host: ModelHost, happenings: readonly Happening[]): Promise<void> {
   let model: Model = { kernel: undefined, confirmed: undefined }
+  let short = false
   for (const [index, happening] of happenings.entries()) {
-    model = await happen(host, happening, model)
+    // What waits for a clock that nobody can turn is not ended by it within a test.
+    if (host.realTime && happening.kind === 'deadline' && !short && model.pending !== undefined) continue
+    short = host.realTime && model.pending === undefined && happenings[index + 1]?.kind === 'deadline'
+    model = await happen(host, happening, model, short ? SHORT : LONG)
+    // By the time of a look, the second may be over.
+    if (short && model.pending !== undefined) continue
     await compare(host, model).catch((error: unknown) => {
       const done = happenings.slice(0, index + 1).map((one) => JSON.stringify(one))
       throw new Error(`after ${done.join(', ')}`, { cause: error })
@@ -103,19 +113,19 @@ export async function runAgainstModel(host: ModelHost, happenings: readonly Happ
   }
 }
 
-async function happen(host: ModelHost, happening: Happening, model: Model): Promise<Model> {
+async function happen(host: ModelHost, happening: Happening, model: Model, window: number): Promise<Model> {
   switch (happening.kind) {
     case 'apply': {
       const to = RULES[happening.rules]
-      await attempt(host, 'apply', to, true, happening.confirm)
+      await attempt(host, 'apply', to, true, happening.confirm, window)
       return change(model, to, true, happening.confirm)
     }
     case 'stop':
-      await attempt(host, 'stop', undefined, false, happening.confirm)
+      await attempt(host, 'stop', undefined, false, happening.confirm, window)
       return change(model, undefined, false, happening.confirm)
     case 'start':
       if (model.confirmed === undefined) return model
-      await attempt(host, 'start', model.confirmed, false, happening.confirm)
+      await attempt(host, 'start', model.confirmed, false, happening.confirm, window)
       return change(model, model.confirmed, false, happening.confirm)
     case 'crash':
       return crashed(host, happening, model)
@@ -143,7 +153,10 @@ async function happen(host: ModelHost, happening: Happening, model: Model): Prom
   }
 }
 
-const NO_OPTIONS = { confirmWithin: 60, confirm: true, force: undefined }
+/** Seconds. */
+const LONG = 600
+const SHORT = 1
+const NO_OPTIONS = { confirmWithin: LONG, confirm: true, force: undefined }
 
 /** As the commands do it, without a policy to read and compile. */
 async function attempt(
@@ -152,6 +165,7 @@ async function attempt(
   candidate: Table | undefined,
   keeps: boolean,
   confirmed: boolean,
+  window: number,
 ): Promise<void> {
   if ((await refuseWhilePending(context, kind)) !== undefined) return
   const observed = expectOk(await context.system.kernel.observe(TABLE), 'observe')
@@ -164,7 +178,10 @@ async function attempt(
     keeps,
     done: 'done',
   }
-  assert.equal(await makeChange(context, request, { ...NO_OPTIONS, confirm: confirmed }), 0)
+  assert.equal(
+    await makeChange(context, request, { ...NO_OPTIONS, confirm: confirmed, confirmWithin: window }),
+    0,
+  )
 }
 
 async function crashed(
@@ -174,16 +191,28 @@ async function crashed(
 ): Promise<Model> {
   if (model.pending !== undefined) return model
   const to = RULES[rules] ?? assert.fail('no such rules')
-  host.onStep = (now) => {
-    if (now === step) throw new Error('killed')
-  }
-  await assert.rejects(attempt(host, 'apply', to, true, true), /killed/)
-  host.onStep = undefined
+  await (host.killedAt ?? killedInside(host))(step, rules)
   if (!watchdog) await host.killWatchdog()
   await host.applierGone()
   // The watchdog has seen to it, or the next command does.
   await settle(host.context)
   return crash(model, to, step)
+}
+
+/** Where the applier is this very process: a step that throws ends it as a kill does. */
+function killedInside(host: ModelHost): (step: Step, rules: number) => Promise<void> {
+  return async (step, rules) => {
+    host.onStep = (now) => {
+      if (now === step) throw new Error('killed')
+    }
+    await assert.rejects(attempt(host, 'apply', RULES[rules], true, true, LONG), /killed/)
+    host.onStep = undefined
+  }
+}
+
+/** For the process that is to be killed. */
+export async function applyRules(host: ModelHost, rules: number): Promise<void> {
+  await attempt(host, 'apply', RULES[rules], true, true, LONG)
 }
 
 async function confirm({ context }: ModelHost): Promise<void> {
