@@ -234,7 +234,7 @@ export function journalContract(name: string, create: () => Promise<JournalWorld
         world.journal.undo('asked'),
       ])
       const wins = [expectOk(claimed, 'claim') === 'claimed', expectOk(undone, 'undo') === 'undone']
-      assert.deepEqual(wins.toSorted(), [false, true])
+      assert.equal(wins.filter(Boolean).length, 1)
       expectOk(await world.journal.complete(), 'complete')
       assert.ok(same(await held(world), wins[0] === true ? NEW : OLD))
     })

@@ -191,7 +191,7 @@ async function crashed(
 ): Promise<Model> {
   if (model.pending !== undefined) return model
   const to = RULES[rules] ?? assert.fail('no such rules')
-  await (host.killedAt ?? killedInside(host))(step, rules)
+  await (host.killedAt === undefined ? killedInside(host, step, rules) : host.killedAt(step, rules))
   if (!watchdog) await host.killWatchdog()
   await host.applierGone()
   // The watchdog has seen to it, or the next command does.
@@ -200,14 +200,12 @@ async function crashed(
 }
 
 /** Where the applier is this very process: a step that throws ends it as a kill does. */
-function killedInside(host: ModelHost): (step: Step, rules: number) => Promise<void> {
-  return async (step, rules) => {
-    host.onStep = (now) => {
-      if (now === step) throw new Error('killed')
-    }
-    await assert.rejects(attempt(host, 'apply', RULES[rules], true, true, LONG), /killed/)
-    host.onStep = undefined
+async function killedInside(host: ModelHost, step: Step, rules: number): Promise<void> {
+  host.onStep = (now) => {
+    if (now === step) throw new Error('killed')
   }
+  await assert.rejects(attempt(host, 'apply', RULES[rules], true, true, LONG), /killed/)
+  host.onStep = undefined
 }
 
 /** For the process that is to be killed. */
