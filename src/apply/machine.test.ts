@@ -99,14 +99,14 @@ describe('the machine', () => {
     for (const step of ['undo', 'take-back'] as const) {
       const ended = (event: StepEvent): MachineState =>
         advance({ kind: 'at', step, trouble: MISMATCH }, event, { confirm: true })
-      const with_ = (outcome: 'undone' | 'rescued' | 'failed'): MachineState => ({
+      const ending = (outcome: 'undone' | 'rescued' | 'failed'): MachineState => ({
         kind: 'ended',
         result: { kind: 'undone', trouble: MISMATCH, outcome },
       })
-      assert.deepEqual(ended({ kind: 'undone', outcome: 'undone' }), with_('undone'))
-      assert.deepEqual(ended({ kind: 'undone', outcome: 'rescued' }), with_('rescued'))
-      assert.deepEqual(ended(failed(JOURNAL)), with_('failed'))
-      assert.deepEqual(ended(done), with_('failed'))
+      assert.deepEqual(ended({ kind: 'undone', outcome: 'undone' }), ending('undone'))
+      assert.deepEqual(ended({ kind: 'undone', outcome: 'rescued' }), ending('rescued'))
+      assert.deepEqual(ended(failed(JOURNAL)), ending('failed'))
+      assert.deepEqual(ended(done), ending('failed'))
     }
   })
 

@@ -41,6 +41,8 @@ export function journalContract(name: string, create: () => Promise<JournalWorld
       await put(world, OLD)
     })
     afterEach(async () => {
+      // The watchdog of what is still pending would otherwise see its journal go, and act.
+      await world.journal.undo('asked')
       await put(world, undefined)
       await world.remove()
     })
@@ -232,7 +234,7 @@ export function journalContract(name: string, create: () => Promise<JournalWorld
         world.journal.undo('asked'),
       ])
       const wins = [expectOk(claimed, 'claim') === 'claimed', expectOk(undone, 'undo') === 'undone']
-      assert.deepEqual(wins.toSorted(), [false, true])
+      assert.equal(wins.filter(Boolean).length, 1)
       expectOk(await world.journal.complete(), 'complete')
       assert.ok(same(await held(world), wins[0] === true ? NEW : OLD))
     })
@@ -265,17 +267,21 @@ export function journalContract(name: string, create: () => Promise<JournalWorld
       assert.ok(same(await held(world), OLD))
     })
 
-    it('names restore points, numbers them upward, and keeps the last 20 and those with a name', async () => {
+    it('names restore points, and numbers them upward', async () => {
       await confirm()
       expectOk(await world.journal.name(1, 'first'), 'name')
-      assert.equal(expectOk(await world.journal.points(), 'points')[0]?.name, 'first')
-      for (let more = 0; more < 22; more++) await confirm({}, { previous: NEW, policy: undefined })
+      await confirm({}, { previous: NEW, candidate: OLD, policy: undefined })
       const points = expectOk(await world.journal.points(), 'points')
       assert.deepEqual(
-        points.map(({ number }) => number),
-        [1, ...Array.from({ length: 20 }, (_, index) => index + 4)],
+        points.map(({ number, name }) => [number, name]),
+        [
+          [1, 'first'],
+          [2, undefined],
+        ],
       )
-      assert.equal(expectOk(await world.journal.confirmed(), 'confirmed')?.policy, undefined)
+      const kept = expectOk(await world.journal.confirmed(), 'confirmed')
+      assert.ok(same(kept?.rules, OLD))
+      assert.equal(kept?.policy, undefined)
     })
 
     it('confirmed rules that were changed by another hand are damaged, not rules', async () => {
