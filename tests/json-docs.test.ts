@@ -42,12 +42,12 @@ admit history --json
 admit save --json
 setpriv --bounding-set -net_admin --inh-caps -net_admin admit apply --json
 ADMIT_STATE=$ADMIT_POLICY admit apply --json
-admit apply --json
+admit apply --json --confirm-within 1h 2>/run/docs/told >/run/docs/applied; cat /run/docs/applied
 admit apply --json
 admit status --json
 admit confirm --json
 nft add chain inet admit odd; admit confirm --json --here
-nft delete chain inet admit odd; admit confirm --json --here
+nft delete chain inet admit odd; sed -n 's/.*"token": "\\(.*\\)",/\\1/p' /run/docs/applied | admit confirm --json -
 admit status --json
 admit apply --json
 admit reload --json
@@ -64,16 +64,17 @@ admit history --json good
 admit history --json 1 --diff
 admit history --json 7
 nft add chain inet admit odd; admit save --json; nft delete chain inet admit odd
-admit rollback --json 1
+admit rollback --json 1 --confirm-within 1h
 admit rollback --json
 admit rollback --json 1 --no-confirm
 cp $(command -v nft) /run/docs/nft; printf '#!/bin/sh\\ncase "$*" in *" -f -") cat >/dev/null ;; *) exec /run/docs/nft "$@" ;; esac\\n' >/run/docs/liar; chmod +x /run/docs/liar; mount --bind /run/docs/liar $(command -v nft); admit apply --json; umount $(command -v nft)
-sed -i '/^grants:/,$d' $ADMIT_POLICY; admit apply --json
+sed -i 's/to: .ssh, ping. }$/to: ping }/' $ADMIT_POLICY; admit apply --json --force tests
+sed -i 's/to: ping }$/to: [ssh, ping] }/' $ADMIT_POLICY; admit plan --json
 admit stop --json
+admit flush --json --open --confirm-within 1h 2>/run/docs/told >/run/docs/applied; cat /run/docs/applied
+sed -n 's/.*"token": "\\(.*\\)",/\\1/p' /run/docs/applied | admit confirm --json -
 admit flush --json --open
-admit confirm --json --here
-admit flush --json --open
-admit start --json
+admit start --json --confirm-within 1h
 admit rollback --json
 admit start --json --no-confirm
 nft add rule inet admit input meta cgroup 7; admit stop --json --open
@@ -82,8 +83,7 @@ echo other >$ADMIT_STATE/rules.nft; admit start --json
 admit status --json
 mkdir $ADMIT_STATE/pending; admit apply --json
 admit status --json
-rm -r $ADMIT_STATE/pending
-echo '  - { from: stranger, accept: ping }' >>$ADMIT_POLICY; admit check --json
+rm -r $ADMIT_STATE/pending; echo '  - { from: stranger, accept: ping }' >>$ADMIT_POLICY; admit check --json
 echo '  - { from: me, refuse: ping }' >>$ADMIT_POLICY; admit plan --json
 echo 'admit: 2' >$ADMIT_POLICY; admit check --json
 admit help --json mac-group

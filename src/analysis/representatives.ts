@@ -134,7 +134,9 @@ function addCuts(
     cuts.get(first.field)?.set(elements, union(elements))
     return true
   }
-  const fitting = elements.filter((element) => fits(element, match.fields, cuts, packet, doubtful))
+  const fixed = fixedParts(match.fields, cuts, packet, doubtful)
+  if (fixed === undefined) return true
+  const fitting = elements.filter((element) => fits(element, fixed))
   if (free.length === 1) {
     const own = fitting.map((element) => element.slice(first.index, first.index + 1))
     cuts.get(first.field)?.set(match, joined(own.flat()))
@@ -149,19 +151,35 @@ function addCuts(
   return fitting.length <= MOST_JOINT
 }
 
-/** Does the element fit the packet in all fields that are fixed? Of those that tracking sets, any value may come. */
-function fits(
-  element: Element,
+interface Fixed {
+  readonly index: number
+  readonly value: Scalar
+}
+
+/**
+ * Where an element must hold what value for some packet of the domain to fit it; undefined where none can. Of what
+ * tracking sets, and of an interface that is in doubt, any value may come.
+ */
+function fixedParts(
   fields: readonly FieldName[],
   free: ReadonlyMap<FieldName, unknown>,
   packet: Packet,
   doubtful: boolean,
-): boolean {
-  return fields.every((field, index) => {
-    if (free.has(field) || isTracking(field) || (doubtful && field === 'iifname')) return true
+): readonly Fixed[] | undefined {
+  const fixed: Fixed[] = []
+  for (const [index, field] of fields.entries()) {
+    if (free.has(field) || isTracking(field) || (doubtful && field === 'iifname')) continue
     const value = fieldValue(field, packet)
+    if (value === undefined) return undefined
+    fixed.push({ index, value })
+  }
+  return fixed
+}
+
+function fits(element: Element, fixed: readonly Fixed[]): boolean {
+  return fixed.every(({ index, value }) => {
     const interval = element[index]
-    return value !== undefined && interval !== undefined && interval.low <= value && value <= interval.high
+    return interval !== undefined && interval.low <= value && value <= interval.high
   })
 }
 

@@ -114,10 +114,12 @@ describe('cut for good', () => {
 
   test('expired: from that second on nothing of the client is accepted, though no process does anything', async () => {
     await restart()
+    const started = Date.now()
     await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
     const talks = [...(await stage.talksOf(laptop, 'direct')), ...(await stage.talksOf(guest, 'everywhere'))]
     await stage.assertAlive(talks)
-    const end = Math.floor(Date.now() / 1000) + 6
+    // As long as this machine needs for the same once more, and then some.
+    const end = Math.ceil(Date.now() / 1000 + 3 + (2 * (Date.now() - started)) / 1000)
     const until = new Date(end * 1000).toISOString().replace('.000', '')
     const report = await apply(`${LAPTOP}\n${GUEST.slice(0, -2)}, until: ${until} }`, 'laptop, guest')
     assert.deepEqual([report.cut, report.flows], [[], []])
@@ -129,7 +131,7 @@ describe('cut for good', () => {
     await stage.assertAlive(talks.filter(({ who }) => who === laptop))
   })
 
-  test('a thousand connections, and half-open ones', async () => {
+  test('a thousand connections, and half-open ones', async (context) => {
     await restart()
     await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
     await guest.streamer.tell(`idle many ${guest.client.host} ${PORT} 1000`, 60_000)
@@ -137,13 +139,14 @@ describe('cut for good', () => {
     await laptop.streamer.tell(`idle few ${laptop.client.host6} ${PORT} 10`)
     // The guest's system hears no answer to a first SYN, so these stay half open.
     run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], NO_ANSWERS)
+    context.after(() => run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'deaf']))
     for (let count = 0; count < 3; count++)
       void guest.streamer.tell(`dial half${count} tcp ${guest.client.host} ${PORT}`).catch(() => {})
     await until(() => halfOpen() > 0)
 
     const started = performance.now()
     const report = await apply(LAPTOP, 'laptop')
-    assert.ok(performance.now() - started < 5000, 'it takes too long')
+    assert.ok(performance.now() - started < 20_000, 'it takes too long')
     assert.ok(report.cut.length > 1000, `${report.cut.length}`)
     assert.deepEqual(
       [report.remaining, report.undecided, report.entriesLeft, report.problems],
@@ -164,7 +167,6 @@ describe('cut for good', () => {
       ({ local, remote }) => local.port === PORT && remote.address === laptop.client.address6,
     )
     assert.equal(few.length, 10)
-    run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'deaf'])
   })
 
   test('a connection whose listener is gone', async () => {

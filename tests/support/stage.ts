@@ -158,7 +158,7 @@ function person(name: string, number: number, mac: string): Person {
 
 /** Waits for what must happen. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 30_000
   while (!(await holds())) {
     assert.ok(Date.now() < deadline, 'it did not happen in time')
     await sleep(20)

@@ -72,7 +72,7 @@ export function sshWords(from: Client, key: string, call: SshCall = {}): readonl
     '-o',
     'LogLevel=ERROR',
   ]
-  const plain = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', '-o', 'ControlPath=none']
+  const plain = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=60', '-o', 'ControlPath=none']
   // Only what an emulated machine computes fast.
   const fast = ['-o', 'KexAlgorithms=curve25519-sha256', '-o', 'Ciphers=chacha20-poly1305@openssh.com']
   const there = ['-i', key, '-p', `${port}`, ...options, `${user}@${address}`]
@@ -87,7 +87,7 @@ export async function ssh(from: Client, key: string, command: string, call: SshC
   let stderr = ''
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
-  const { seconds = 90 } = call
+  const { seconds = 400 } = call
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {
       child.kill('SIGKILL')
