@@ -31,7 +31,9 @@ describe('the crash table', () => {
 
     test(`${heading}: one row for every step, and for nothing else`, () => {
       assert.ok(steps.length > 5)
-      assert.deepEqual(rows.map(([step]) => step).toSorted(), steps.toSorted())
+      const told = rows.map(([step]) => step ?? '')
+      assert.equal(new Set(told).size, told.length)
+      assert.deepEqual(new Set(told), new Set(steps))
     })
 
     test(`${heading}: every row says what is on disk, what is in the kernel, and who repairs it`, () => {

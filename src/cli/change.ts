@@ -144,6 +144,9 @@ async function report(
     case 'pending': {
       output.say(request.done)
       const state = await system.journal(statePath).state()
+      const mine = state.ok && state.value.kind === 'pending' && state.value.entry.id === entry.id
+      // A machine that is slower than its window: it is over, and what is told is how it ended.
+      if (state.ok && !mine && !output.json) return countDown(context, entry)
       const window = state.ok && state.value.kind === 'pending' ? state.value.window : undefined
       for (const line of confirmWords(entry, window, token, way)) output.say(line)
       output.document(command, {
