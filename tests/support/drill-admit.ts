@@ -58,7 +58,7 @@ export function startAdmit(
     lab.state,
     ...args,
   ]
-  const environment = { ADMIT_DRILL: JSON.stringify({ folder: lab.folder, ...plan }) }
+  const environment = { ...options.environment, ADMIT_DRILL: JSON.stringify({ folder: lab.folder, ...plan }) }
   return lab.start(argv, { ...options, environment })
 }
 
