@@ -364,7 +364,7 @@ describe('somebody else changes the rules while they are being made', { concurre
     ['look-again', 'flushes the ruleset', 'left'],
     ['change', 'lets everyone in', 'before'],
     ['change', 'adds a rule that is never reached', 'before'],
-    ['change', 'deletes the table', 'left'],
+    ['change', 'deletes the table', 'before'],
     ['read-back', 'lets everyone in', 'before'],
     ['read-back', 'deletes the table', 'before'],
     ['read-back', 'flushes the ruleset', 'before'],
