@@ -109,8 +109,8 @@ async function change(kernel: Kernel, files: JournalFiles): Promise<StepEvent> {
   if (transaction.operations.length === 0) return DONE
   const applied = await kernel.apply(transaction)
   if (applied.ok) return DONE
-  const trouble: Trouble = { kind: 'kernel', error: applied.error }
-  return applied.error.kind === 'timed-out' ? { kind: 'unknown', trouble } : failed(trouble)
+  // nft may fail when the kernel has taken the change already: killed, or unable to print. Only the kernel can tell.
+  return { kind: 'unknown', trouble: { kind: 'kernel', error: applied.error } }
 }
 
 /** The difference between what the kernel holds and what it is to hold; a table goes whole. */
