@@ -82,12 +82,56 @@ export class SshSession {
     return { status: Number(status.trim()), out }
   }
 
+  /** Types a command whose end nobody here may live to see. */
+  say(command: string): void {
+    this.#child.stdin.write(`${command}\n`)
+  }
+
+  /** Waits until the other side has ended it. */
+  async ended(): Promise<void> {
+    await until('the session to end', () => this.#child.exitCode ?? this.#child.signalCode ?? undefined)
+  }
+
   /** The client's process goes, without a word to the server. */
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const gone = once(this.#child, 'close')
     this.#child.kill('SIGKILL')
     await gone
+  }
+}
+
+/** A command at a terminal of its own (`ssh -tt`), for one that waits and listens to keys. */
+export class SshTerminal {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #out: () => string
+
+  constructor(host: SshHost, way: SshWay, command: string) {
+    this.#child = spawnSsh(host, way, ['-tt'], command)
+    this.#out = collect(this.#child)
+  }
+
+  /** Waits until it has printed this. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    return until(`${pattern} at the terminal`, () => {
+      const found = pattern.exec(this.#out())
+      if (found === null && this.#child.exitCode !== null) throw new Error(`it ended and said ${this.#out()}`)
+      return found ?? undefined
+    })
+  }
+
+  type(keys: string): void {
+    this.#child.stdin.write(keys)
+  }
+
+  /** The client's process goes. */
+  cut(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  async ended(): Promise<Said> {
+    const status = await until('the command to end', () => this.#child.exitCode ?? undefined)
+    return { status, out: this.#out() }
   }
 }
 

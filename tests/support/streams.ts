@@ -6,14 +6,14 @@ import type { Heard } from './stream-child.ts'
 
 export type { Heard } from './stream-child.ts'
 
-/** A process that talks without pause (stream-child.ts), in a namespace or in this one. */
+/** A process that talks without pause (stream-child.ts, or another that takes lines and answers each), in a namespace or in this one. */
 export class Streamer {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #waiting: ((line: string) => void)[] = []
   readonly #gone: Promise<unknown>
 
-  constructor(namespace?: string) {
-    const script = new URL('./stream-child.ts', import.meta.url).pathname
+  constructor(namespace?: string, name = 'stream-child.ts') {
+    const script = new URL(`./${name}`, import.meta.url).pathname
     const inside = namespace === undefined ? [] : ['netns', 'exec', namespace, process.execPath]
     const program = namespace === undefined ? process.execPath : 'ip'
     this.#child = spawn(program, [...inside, script], { stdio: 'pipe' })
