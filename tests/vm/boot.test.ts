@@ -10,7 +10,8 @@ import { putConfirmed, putTransaction, rules, STATE } from './guest-state.ts'
 import { imageOrSay } from './image.ts'
 import { knock, laptop, stranger } from './network.ts'
 import { Vm } from './vm.ts'
-import { quoted, watchdogUnit } from './watchdog-unit.ts'
+import { watchdogUnit } from '../../src/system/guard.ts'
+import { quoted } from './quoted.ts'
 
 requirePrivateNamespace()
 
@@ -98,7 +99,7 @@ if (image !== undefined) {
     test('a restart in the window is not held up; a damaged rules.nft gives the rescue rules and a failed unit', async () => {
       await begin(vm, 'pending', NEXT)
       const unit = `admit-watchdog-${ID}.service`
-      await vm.sh(`${quoted(watchdogUnit(GUARD, STATE, ID))}; sleep 2; systemctl is-active ${unit}`)
+      await vm.sh(`${quoted(['systemd-run', ...watchdogUnit(GUARD, STATE, ID)])}; sleep 2; systemctl is-active ${unit}`)
       await putConfirmed(vm, { rules: rules(CANDIDATE), rescue: rules(RESCUE) })
       await vm.sh(`truncate -s -20 ${STATE}/rules.nft; sync`)
       assert.equal(await vm.reboot(), 'degraded')

@@ -11,7 +11,8 @@ import { putTransaction, rules, STATE } from './guest-state.ts'
 import { imageOrSay } from './image.ts'
 import { knock, laptop, spare, stranger } from './network.ts'
 import { Vm } from './vm.ts'
-import { quoted, watchdogUnit } from './watchdog-unit.ts'
+import { watchdogUnit } from '../../src/system/guard.ts'
+import { quoted } from './quoted.ts'
 
 requirePrivateNamespace()
 
@@ -34,7 +35,7 @@ const UNIT = `admit-watchdog-${ID}.service`
 /** The ports by which the rules are known. */
 const PREVIOUS = 7001
 const CANDIDATE = 7002
-const START = quoted(watchdogUnit(GUARD, STATE, ID))
+const START = quoted(['systemd-run', ...watchdogUnit(GUARD, STATE, ID)])
 
 if (image !== undefined) {
   describe(`admit on a booted Debian (${suite})`, () => {
