@@ -122,21 +122,21 @@ const withoutFuse = mayMountFuse()
   ? false
   : 'this user may not open /dev/fuse (modprobe fuse; chmod 666 /dev/fuse)'
 
-/** How many operations each scene needs: counted where none fails. */
-const counts = withoutFuse === false ? await countAll() : new Map<string, number>()
-const drills = [...counts].flatMap(([name, count]) =>
-  Array.from({ length: count }, (_, index) => FAULTS.map((fault) => ({ name, at: index + 1, fault }))).flat(),
+/** The operations of each scene, as they come where none fails. */
+const operations = withoutFuse === false ? await listAll() : new Map<string, readonly string[]>()
+const drills = [...operations].flatMap(([name, list]) =>
+  list.flatMap((operation, index) => FAULTS.map((fault) => ({ name, at: index + 1, fault, operation }))),
 )
 const sample = sampleOf(drills, 12, 40)
 
 describe(`a disk that fails: ${sample.words}`, { concurrency: 3, skip: withoutFuse }, () => {
   const started = performance.now()
   let left = sample.drills.length
-  for (const { name, at, fault } of sample.drills) {
-    test(`${name}: ${fault} at operation ${at}`, async (context) => {
+  for (const { name, at, fault, operation } of sample.drills) {
+    test(`${name}: ${fault} at operation ${at}, ${operation}`, async (context) => {
       await failingDisk(name, at, fault)
       if (--left === 0) {
-        const all = [...counts].map(([scene, count]) => `${scene} ${count}`).join(', ')
+        const all = [...operations].map(([scene, list]) => `${scene} ${list.length}`).join(', ')
         context.diagnostic(
           `${sample.words}, ${((performance.now() - started) / 1000).toFixed(0)} s; operations: ${all}`,
         )
@@ -146,8 +146,8 @@ describe(`a disk that fails: ${sample.words}`, { concurrency: 3, skip: withoutFu
 })
 
 test('every scene has operations that can fail', { skip: withoutFuse }, () => {
-  for (const [name, count] of counts) assert.ok(count >= 3, `${name}: ${count}`)
-  assert.deepEqual([...counts.keys()].toSorted(), Object.keys(SCENES).toSorted())
+  for (const [name, list] of operations) assert.ok(list.length >= 3, name)
+  assert.deepEqual([...operations.keys()].toSorted(), Object.keys(SCENES).toSorted())
 })
 
 async function failingDisk(name: string, at: number, fault: DiskFault): Promise<void> {
@@ -171,8 +171,8 @@ async function failingDisk(name: string, at: number, fault: DiskFault): Promise<
   })
 }
 
-async function countAll(): Promise<Map<string, number>> {
-  const found = new Map<string, number>()
+async function listAll(): Promise<Map<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>()
   for (const [name, scene] of Object.entries(SCENES)) {
     await withLab(async (lab) => {
       const disk = await mountFaultyDisk(lab.state, join(lab.folder, 'disk'))
@@ -182,7 +182,7 @@ async function countAll(): Promise<Map<string, number>> {
         await scene.prepare(lab)
         await disk.plan()
         await scene.act(lab, before)
-        found.set(name, disk.operations().length)
+        found.set(name, [...disk.operations()])
       } finally {
         await disk.unmount()
       }

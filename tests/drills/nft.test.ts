@@ -291,6 +291,7 @@ const MEDDLING: Readonly<Record<string, (lab: DrillLab) => Promise<unknown>>> = 
   'lets everyone in': (lab) => lab.run('nft', ['insert', 'rule', 'inet', 'admit', 'input', 'accept']),
   'adds a rule that is never reached': (lab) =>
     lab.run('nft', ['add', 'rule', 'inet', 'admit', 'input', 'accept']),
+  'adds a chain': (lab) => lab.run('nft', ['add', 'chain', 'inet', 'admit', 'own']),
   'empties a chain': (lab) => lab.run('nft', ['flush', 'chain', 'inet', 'admit', 'input']),
   'flushes the ruleset': (lab) => lab.run('nft', ['flush', 'ruleset']),
   'puts the table to sleep': (lab) => lab.run('nft', ['-f', '-'], 'table inet admit { flags dormant; }\n'),
@@ -357,20 +358,29 @@ describe('somebody else changes the rules inside the window', { concurrency: 3 }
 })
 
 describe('somebody else changes the rules while they are being made', { concurrency: 3 }, () => {
-  /** What is there in the end: what somebody else left, before admit had begun, or what was there before it. */
-  const cases: readonly [Step, keyof typeof MEDDLING, 'left' | 'before'][] = [
+  /**
+   * What is there in the end: what somebody else left before admit had begun, what was there before it, or what was asked
+   * for, where the change replaces what they did.
+   */
+  const cases: readonly [Step, keyof typeof MEDDLING, 'left' | 'before' | 'asked'][] = [
     ['publish', 'lets everyone in', 'left'],
     ['publish', 'deletes the table', 'left'],
     ['look-again', 'flushes the ruleset', 'left'],
-    ['change', 'lets everyone in', 'before'],
-    ['change', 'adds a rule that is never reached', 'before'],
+    ['change', 'lets everyone in', 'asked'],
+    ['change', 'adds a rule that is never reached', 'asked'],
+    ['change', 'adds a chain', 'before'],
     ['change', 'deletes the table', 'before'],
     ['read-back', 'lets everyone in', 'before'],
     ['read-back', 'deletes the table', 'before'],
     ['read-back', 'flushes the ruleset', 'before'],
   ]
+  const ENDS = {
+    left: { words: 'refused, and their change is left alone', exit: 4 },
+    before: { words: 'refused, and as before', exit: 4 },
+    asked: { words: 'exactly as asked all the same', exit: 0 },
+  }
   for (const [step, what, end] of cases) {
-    test(`before ${step}, somebody ${what}: refused, and ${end === 'left' ? 'their change is left alone' : 'as before'}`, async () => {
+    test(`before ${step}, somebody ${what}: ${ENDS[end].words}`, async () => {
       await withLab(async (lab) => {
         await beginConfirmed(lab)
         const before = await digestOf(lab)
@@ -380,13 +390,13 @@ describe('somebody else changes the rules while they are being made', { concurre
         await MEDDLING[what]?.(lab)
         const left = await digestOf(lab)
         goOn(lab)
-        assert.equal(await program.ended(PATIENCE), 4, program.output())
-        expectWords({ exit: 4, output: program.output() })
+        assert.equal(await program.ended(PATIENCE), ENDS[end].exit, program.output())
+        expectWords({ exit: ENDS[end].exit, output: program.output() })
         assert.ok(await settled(lab, PATIENCE))
-        assert.equal(await digestOf(lab), end === 'left' ? left : before)
+        if (end !== 'asked') assert.equal(await digestOf(lab), end === 'left' ? left : before)
         const status = await runAdmitIn(lab, ['status'])
         assert.equal(status.exit, end === 'left' ? 1 : 0, status.output)
-        if (end === 'before') await expectSafe(lab, step)
+        if (end !== 'left') await expectSafe(lab, step)
       })
     })
   }

@@ -139,7 +139,7 @@ export function guardThatHolds(
 }
 
 /** The process that is held, once it is. */
-export async function heldAt(lab: DrillLab, program?: Program, milliseconds = 30_000): Promise<number> {
+export async function heldAt(lab: DrillLab, program?: Program, milliseconds = PATIENCE): Promise<number> {
   const path = join(lab.folder, 'held')
   const end = performance.now() + milliseconds
   while (!existsSync(path)) {
