@@ -48,10 +48,15 @@ const seed = drawnSeed()
 const started = performance.now()
 
 /** A change waits for its confirmation. */
-async function pending(lab: DrillLab, policy: string, force: readonly string[] = []): Promise<void> {
+async function pending(
+  lab: DrillLab,
+  policy: string,
+  force: readonly string[] = [],
+  window = '1h',
+): Promise<void> {
   await beginConfirmed(lab)
   writePolicy(lab, policy)
-  const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', '1h', ...force])
+  const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', window, ...force])
   assert.equal(exit, 0, output)
 }
 
@@ -103,13 +108,14 @@ describe('a journal that is torn', { concurrency: 3 }, () => {
   })
 
   for (const [name, tear] of Object.entries(tears)) {
-    test(`${name}, under the watchdog's eyes: it undoes by what it remembers`, async () => {
+    test(`${name}, under the watchdog's eyes: at the deadline it undoes by what it remembers`, async () => {
       await withLab(async (lab) => {
-        await pending(lab, POLICY_BAD, FORCE_BAD)
+        await pending(lab, POLICY_BAD, FORCE_BAD, '20s')
         const path = join(lab.state, 'pending/journal')
         const whole = readFileSync(path)
         writeFileSync(path, tear(whole, Math.floor(whole.length / 2)))
         assert.ok(await settled(lab, PATIENCE))
+        assert.match(readFileSync(join(lab.state, 'outcome'), 'utf8'), /^result undone\nwhy deadline$/m)
         await expectSafe(lab, name)
         const status = await runAdmitIn(lab, ['status'])
         assert.equal(status.exit, 0, status.output)

@@ -4,7 +4,7 @@
  * tests/vm does it with a real power cut and the machine's real clock, which may not be set here.
  */
 import assert from 'node:assert/strict'
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -431,8 +431,9 @@ function deadlineOf(lab: DrillLab): number {
   return Number(/^deadline-uptime (\S+)$/m.exec(readFileSync(path, 'utf8'))?.[1])
 }
 
-/** A record with another content and the right checksum. */
+/** A record with another content and the right checksum, in one piece: the watchdog looks at it all the time. */
 function rewriteRecord(path: string, change: (text: string) => string): void {
   const body = change(readFileSync(path, 'utf8').replace(/sha256 \S+\n$/, ''))
-  writeFileSync(path, `${body}sha256 ${sha256(body)}\n`)
+  writeFileSync(`${path}.new`, `${body}sha256 ${sha256(body)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
 }
