@@ -107,7 +107,7 @@ describe(`two confirmations at the deadline, whole programs: ADMIT_SEED=${seed},
   const won = { confirmation: 0, deadline: 0 }
   for (let round = 1; round <= whole; round++) {
     // The watchdog looks ten times a second; they type from a moment before the deadline to a moment after.
-    const early = random.between(-60, 120) / 1000
+    const early = random.between(-180, 60) / 1000
     test(`round ${round}: ${early} s before the deadline`, async (context) => {
       await withLab(async (lab) => {
         await beginConfirmed(lab)
