@@ -72,7 +72,8 @@ describe('a journal that is torn', { concurrency: 3 }, () => {
       torn[at] = (torn[at] ?? 0) ^ (1 << (at % 8))
       return torn
     },
-    'with zeros to its end': (bytes, at) => Buffer.concat([bytes.subarray(0, at), Buffer.alloc(bytes.length - at)]),
+    'with zeros to its end': (bytes, at) =>
+      Buffer.concat([bytes.subarray(0, at), Buffer.alloc(bytes.length - at)]),
     'with a byte more': (bytes, at) =>
       Buffer.concat([bytes.subarray(0, at), Buffer.from([at % 256]), bytes.subarray(at)]),
   }
@@ -346,7 +347,10 @@ describe('a caller who means harm', { concurrency: 3 }, () => {
           texts.push([`${pid} ${part}`, readQuietly(`/proc/${pid}/${part}`)])
         }
       }
-      assert.ok(texts.some(([, text]) => text.includes('admit-guard')), 'the watchdog is looked at, too')
+      assert.ok(
+        texts.some(([, text]) => text.includes('admit-guard')),
+        'the watchdog is looked at, too',
+      )
       for (const [where, text] of texts) {
         assert.ok(!forms.some((form) => text.includes(form)), where)
       }
@@ -386,7 +390,22 @@ test('how long it took', (context) => {
 
 /** What admit, the guard and bin/admit start by name. */
 const PROGRAMS = [
-  ...['nft', 'sh', 'date', 'sha256sum', 'flock', 'mv', 'rm', 'cp', 'cat', 'sync', 'stat', 'id', 'tail', 'sed'],
+  ...[
+    'nft',
+    'sh',
+    'date',
+    'sha256sum',
+    'flock',
+    'mv',
+    'rm',
+    'cp',
+    'cat',
+    'sync',
+    'stat',
+    'id',
+    'tail',
+    'sed',
+  ],
   ...['awk', 'sort', 'sleep', 'timeout', 'logger', 'wall', 'readlink', 'setpriv', 'systemd-run', 'ip', 'ss'],
   ...['conntrack', 'node', 'mkdir', 'wc', 'printf', 'dirname', 'basename', 'env'],
 ]
