@@ -341,7 +341,7 @@ describe('a caller who means harm', { concurrency: 3 }, () => {
       const token = /"token": *"([^"]+)"/.exec(applied.output)?.[1] ?? ''
       assert.match(token, /^[a-z0-9-]{10,}$/)
       const forms = [token, token.replaceAll('-', '')]
-      const texts = [...allFiles(lab.state).map((path) => [path, readFileSync(path, 'latin1')] as const)]
+      const texts = allFiles(lab.state).map((path) => [path, readFileSync(path, 'latin1')] as const)
       for (const pid of allProcesses().filter((one) => one !== process.pid)) {
         for (const part of ['cmdline', 'environ']) {
           texts.push([`${pid} ${part}`, readQuietly(`/proc/${pid}/${part}`)])
@@ -389,26 +389,10 @@ test('how long it took', (context) => {
 })
 
 /** What admit, the guard and bin/admit start by name. */
-const PROGRAMS = [
-  ...[
-    'nft',
-    'sh',
-    'date',
-    'sha256sum',
-    'flock',
-    'mv',
-    'rm',
-    'cp',
-    'cat',
-    'sync',
-    'stat',
-    'id',
-    'tail',
-    'sed',
-  ],
-  ...['awk', 'sort', 'sleep', 'timeout', 'logger', 'wall', 'readlink', 'setpriv', 'systemd-run', 'ip', 'ss'],
-  ...['conntrack', 'node', 'mkdir', 'wc', 'printf', 'dirname', 'basename', 'env'],
-]
+const PROGRAMS =
+  'nft sh date sha256sum flock mv rm cp cat sync stat id tail sed awk sort sleep timeout logger wall readlink setpriv systemd-run ip ss conntrack node mkdir wc printf dirname basename env'.split(
+    ' ',
+  )
 
 function allFiles(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -86,7 +86,7 @@ function ownFolder(lab: DrillLab, index: number): string {
 async function allHeld(
   lab: DrillLab,
   programs: readonly Program[],
-  until?: () => Promise<boolean>,
+  moment: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   const end = performance.now() + PATIENCE
   const isReady = (program: Program, index: number): boolean =>
@@ -95,7 +95,7 @@ async function allHeld(
     assert.ok(performance.now() < end, 'never held')
     await sleep(5)
   }
-  while (until !== undefined && !(await until())) await sleep(2)
+  while (!(await moment())) await sleep(2)
   for (const index of programs.keys()) writeFileSync(join(lab.folder, `program-${index}`, 'go'), '')
 }
 

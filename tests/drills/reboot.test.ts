@@ -53,7 +53,7 @@ interface Cut {
   readonly name: string
   readonly at: CutOffAt
   /** What is done to the state folder while the power is off. */
-  readonly then?: (lab: DrillLab) => void
+  readonly meanwhile?: (lab: DrillLab) => void
   readonly says: RegExp
   readonly kept: boolean
   /** What an operator must do besides, as the boot said. */
@@ -87,7 +87,7 @@ const CUTS: readonly Cut[] = [
     (count): Cut => ({
       name: `confirming, ${count} of its files in place`,
       at: 'confirming',
-      then: completed(count),
+      meanwhile: completed(count),
       says: QUIET,
       kept: true,
     }),
@@ -95,7 +95,7 @@ const CUTS: readonly Cut[] = [
   {
     name: 'confirming, half a temporary file beside it',
     at: 'confirming',
-    then: (lab) => {
+    meanwhile: (lab) => {
       writeFileSync(join(lab.state, 'rules.nft.tmp'), '# admit rules, vers')
       mkdirSync(join(lab.state, 'points/.2.tmp'))
     },
@@ -106,7 +106,7 @@ const CUTS: readonly Cut[] = [
     (name): Cut => ({
       name: `confirming without its ${name}`,
       at: 'confirming',
-      then: inConfirming(name),
+      meanwhile: inConfirming(name),
       says: NOT_OBEYED,
       // The rules that were confirmed are whole: they are what is loaded.
       kept: name === 'rescue.nft' || name === 'policy.yaml',
@@ -116,7 +116,7 @@ const CUTS: readonly Cut[] = [
   {
     name: 'confirming without what is needed no more',
     at: 'confirming',
-    then: (lab) => {
+    meanwhile: (lab) => {
       for (const name of ['window', 'ready', 'previous.nft']) inConfirming(name)(lab)
     },
     says: QUIET,
@@ -125,7 +125,7 @@ const CUTS: readonly Cut[] = [
   {
     name: 'pending with a torn journal',
     at: 'pending',
-    then: (lab) => {
+    meanwhile: (lab) => {
       const path = join(lab.state, 'pending/journal')
       writeFileSync(path, readFileSync(path, 'utf8').slice(0, 300))
     },
@@ -135,14 +135,14 @@ const CUTS: readonly Cut[] = [
   {
     name: 'pending with a journal of zeros',
     at: 'pending',
-    then: (lab) => writeFileSync(join(lab.state, 'pending/journal'), Buffer.alloc(900)),
+    meanwhile: (lab) => writeFileSync(join(lab.state, 'pending/journal'), Buffer.alloc(900)),
     says: UNDONE,
     kept: false,
   },
   {
     name: 'pending and empty',
     at: 'pending',
-    then: (lab) => {
+    meanwhile: (lab) => {
       rmSync(join(lab.state, 'pending'), { recursive: true })
       mkdirSync(join(lab.state, 'pending'), { mode: 0o700 })
     },
@@ -156,13 +156,13 @@ const started = performance.now()
 const cuts = sampleOf(CUTS, 5, 12)
 
 describe(`a reboot: ${cuts.words}`, { concurrency: 3 }, () => {
-  for (const { name, at, then, says, kept, byHand } of cuts.drills) {
+  for (const { name, at, meanwhile, says, kept, byHand } of cuts.drills) {
     test(name, async () => {
       await withLab(async (lab) => {
         await beginConfirmed(lab)
         const before = await digestOf(lab)
         await powerCutAt(lab, at)
-        then?.(lab)
+        meanwhile?.(lab)
         const said = await boot(lab)
         assert.equal(said.exit, 0, said.output)
         assert.match(said.output, says)
