@@ -1,7 +1,6 @@
 /**
- * A journal that is torn or another's, a state folder that is not root's alone, a caller with an environment that means
- * harm: nothing of it is obeyed, what is written is its owner's alone, and the token stands nowhere.
- * ADMIT_SEED repeats where the journals are torn.
+ * A state folder or a journal that is not root's alone, a caller with an environment that means harm: nothing of it is
+ * obeyed, what is written is its owner's alone, and the token stands nowhere.
  */
 import assert from 'node:assert/strict'
 import {
@@ -22,7 +21,6 @@ import {
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { GUARD } from '../../src/system/guard.ts'
-import { realJournal } from '../../src/system/journal.ts'
 import {
   beginConfirmed,
   digestOf,
@@ -40,109 +38,28 @@ import type { DrillLab } from '../support/drill-lab.ts'
 import { withLab } from '../support/drill-lab.ts'
 import { allProcesses, killQuietly } from '../support/drill-program.ts'
 import { expectSafe } from '../support/drill-reach.ts'
-import { caseCount, drawnSeed } from '../support/law-cases.ts'
-import { randomFrom } from '../support/random.ts'
+import { drawnSeed } from '../support/law-cases.ts'
 
 const ADMIT = new URL('../../bin/admit', import.meta.url).pathname
 const seed = drawnSeed()
 const started = performance.now()
 
 /** A change waits for its confirmation. */
-async function pending(lab: DrillLab, policy: string, force: readonly string[] = []): Promise<void> {
+async function pending(
+  lab: DrillLab,
+  policy: string,
+  force: readonly string[] = [],
+  window = '1h',
+): Promise<void> {
   await beginConfirmed(lab)
   writePolicy(lab, policy)
-  const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', '1h', ...force])
+  const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', window, ...force])
   assert.equal(exit, 0, output)
 }
 
 function killWatchdog(lab: DrillLab): void {
   killQuietly(Number(readFileSync(join(lab.state, 'pending/ready'), 'utf8').split(' ')[0]), 'SIGKILL')
 }
-
-describe('a journal that is torn', { concurrency: 3 }, () => {
-  const tears: Readonly<Record<string, (bytes: Buffer, at: number) => Buffer>> = {
-    'cut short': (bytes, at) => bytes.subarray(0, at),
-    'with a flipped bit': (bytes, at) => {
-      const torn = Buffer.from(bytes)
-      torn[at] = (torn[at] ?? 0) ^ (1 << (at % 8))
-      return torn
-    },
-    'with zeros to its end': (bytes, at) => Buffer.concat([bytes.subarray(0, at), Buffer.alloc(bytes.length - at)]),
-    'with a byte more': (bytes, at) =>
-      Buffer.concat([bytes.subarray(0, at), Buffer.from([at % 256]), bytes.subarray(at)]),
-  }
-
-  const many = caseCount(100, 300, 3000)
-  test(`at ${many} places: none is taken for whole, by admit or by the guard (ADMIT_SEED=${seed})`, async () => {
-    const random = randomFrom(seed)
-    await withLab(async (lab) => {
-      await pending(lab, POLICY_GOOD)
-      killWatchdog(lab)
-      const journal = realJournal(lab.state)
-      const path = join(lab.state, 'pending/journal')
-      const whole = readFileSync(path)
-      const confirmed = readFileSync(join(lab.state, 'rules.nft'), 'utf8')
-      const [before, after] = [join(lab.state, 'pending'), join(lab.state, 'confirming')]
-      for (let index = 0; index < many; index++) {
-        const [name, tear] = random.pick(Object.entries(tears))
-        const at = random.below(whole.length)
-        const torn = tear(whole, at)
-        if (torn.equals(whole)) continue
-        const where = `${name} at ${at}`
-        writeFileSync(path, torn)
-        const state = await journal.state()
-        assert.ok(state.ok && state.value.kind === 'damaged', `${where}: ${JSON.stringify(state)}`)
-        // The guard is asked less often: it is a program of its own.
-        if (index % 20 !== 0) continue
-        renameSync(before, after)
-        await assert.rejects(lab.run('/bin/sh', [GUARD, 'complete', lab.state]), /not obeyed/, where)
-        assert.equal(readFileSync(join(lab.state, 'rules.nft'), 'utf8'), confirmed, where)
-        renameSync(after, before)
-      }
-    })
-  })
-
-  for (const [name, tear] of Object.entries(tears)) {
-    test(`${name}, under the watchdog's eyes: it undoes by what it remembers`, async () => {
-      await withLab(async (lab) => {
-        await pending(lab, POLICY_BAD, FORCE_BAD)
-        const path = join(lab.state, 'pending/journal')
-        const whole = readFileSync(path)
-        writeFileSync(path, tear(whole, Math.floor(whole.length / 2)))
-        assert.ok(await settled(lab, PATIENCE))
-        await expectSafe(lab, name)
-        const status = await runAdmitIn(lab, ['status'])
-        assert.equal(status.exit, 0, status.output)
-      })
-    })
-
-    test(`${name}, and the watchdog dead: told, never obeyed; rollback loads the last resort`, async () => {
-      await withLab(async (lab) => {
-        await pending(lab, POLICY_BAD, FORCE_BAD)
-        killWatchdog(lab)
-        const path = join(lab.state, 'pending/journal')
-        const whole = readFileSync(path)
-        writeFileSync(path, tear(whole, Math.floor(whole.length / 2)))
-        const during = await digestOf(lab)
-        for (const [command, exit] of [
-          ['status', 1],
-          ['confirm', 3],
-          ['apply', 3],
-        ] as const) {
-          const said = await runAdmitIn(lab, [command])
-          assert.equal(said.exit, exit, said.output)
-          assert.match(said.output, /pending\/journal/)
-        }
-        assert.equal(await digestOf(lab), during)
-        const rolledBack = await runAdmitIn(lab, ['rollback'])
-        assert.equal(rolledBack.exit, 5, rolledBack.output)
-        assert.match(rolledBack.output, /the last resort is in force/)
-        await expectSafe(lab, 'the last resort')
-        await backToConfirmed(lab)
-      })
-    })
-  }
-})
 
 async function backToConfirmed(lab: DrillLab): Promise<void> {
   const reloaded = await runAdmitIn(lab, ['reload', '--no-confirm'])
@@ -331,16 +248,19 @@ describe('a caller who means harm', { concurrency: 3 }, () => {
       writePolicy(lab, POLICY_GOOD)
       const applied = await runAdmitIn(lab, ['--json', 'apply', '--confirm-within', '1h'])
       assert.equal(applied.exit, 0, applied.output)
-      const token = (JSON.parse(applied.output) as { readonly token: string }).token
+      const token = /"token": *"([^"]+)"/.exec(applied.output)?.[1] ?? ''
       assert.match(token, /^[a-z0-9-]{10,}$/)
       const forms = [token, token.replaceAll('-', '')]
-      const texts = [...allFiles(lab.state).map((path) => [path, readFileSync(path, 'latin1')] as const)]
+      const texts = allFiles(lab.state).map((path) => [path, readFileSync(path, 'latin1')] as const)
       for (const pid of allProcesses().filter((one) => one !== process.pid)) {
         for (const part of ['cmdline', 'environ']) {
           texts.push([`${pid} ${part}`, readQuietly(`/proc/${pid}/${part}`)])
         }
       }
-      assert.ok(texts.some(([, text]) => text.includes('admit-guard')), 'the watchdog is looked at, too')
+      assert.ok(
+        texts.some(([, text]) => text.includes('admit-guard')),
+        'the watchdog is looked at, too',
+      )
       for (const [where, text] of texts) {
         assert.ok(!forms.some((form) => text.includes(form)), where)
       }
@@ -379,11 +299,10 @@ test('how long it took', (context) => {
 })
 
 /** What admit, the guard and bin/admit start by name. */
-const PROGRAMS = [
-  ...['nft', 'sh', 'date', 'sha256sum', 'flock', 'mv', 'rm', 'cp', 'cat', 'sync', 'stat', 'id', 'tail', 'sed'],
-  ...['awk', 'sort', 'sleep', 'timeout', 'logger', 'wall', 'readlink', 'setpriv', 'systemd-run', 'ip', 'ss'],
-  ...['conntrack', 'node', 'mkdir', 'wc', 'printf', 'dirname', 'basename', 'env'],
-]
+const PROGRAMS =
+  'nft sh date sha256sum flock mv rm cp cat sync stat id tail sed awk sort sleep timeout logger wall readlink setpriv systemd-run ip ss conntrack node mkdir wc printf dirname basename env'.split(
+    ' ',
+  )
 
 function allFiles(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
