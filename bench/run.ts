@@ -26,7 +26,14 @@ if (strange !== undefined) {
 }
 const plan = values.smoke
   ? { sizes: [10, 200], runs: 1, starts: 2, packets: [10], seconds: 0.1, applies: ['readme'] }
-  : { sizes: [10, 1000, 10_000, 100_000], runs: 3, starts: 20, packets: [10, 1000, 10_000], seconds: 2, applies: ['readme', 10_000] }
+  : {
+      sizes: [10, 1000, 10_000, 100_000],
+      runs: 3,
+      starts: 20,
+      packets: [10, 1000, 10_000],
+      seconds: 2,
+      applies: ['readme', 10_000],
+    }
 /** From here on one run is enough: seconds are not lost among the moods of a machine. */
 const LARGE = 100_000
 const wants = (part: (typeof PARTS)[number]): boolean =>
@@ -42,6 +49,13 @@ const COLUMNS = {
 type Column = keyof typeof COLUMNS
 type Costs = Readonly<Record<Column, Cost>>
 const columns = Object.keys(COLUMNS) as readonly Column[]
+
+const LOADERS: Readonly<Record<Loader, string>> = {
+  admit: '`admit apply --no-confirm`',
+  nft: '`nft -f` of the same rules',
+  restore: '`iptables-restore` of the recipe',
+  apply: '`iptables-apply` of it, answered at once',
+}
 
 say(machine())
 if (wants('start')) startTable()
@@ -123,13 +137,6 @@ function packetTable(): void {
     )
   }
   say('')
-}
-
-const LOADERS: Readonly<Record<Loader, string>> = {
-  admit: '`admit apply --no-confirm`',
-  nft: '`nft -f` of the same rules',
-  restore: '`iptables-restore` of the recipe',
-  apply: '`iptables-apply` of it, answered at once',
 }
 
 function applyTable(): void {

@@ -40,7 +40,10 @@ async function work([what, ...args]: readonly string[]): Promise<unknown> {
     case 'packets':
       return packets(Number(args[0]), Number(args[1]))
     case 'applies':
-      return applies(args[0] === 'readme' ? readmePolicy() : policyText('open', Number(args[0])), Number(args[1]))
+      return applies(
+        args[0] === 'readme' ? readmePolicy() : policyText('open', Number(args[0])),
+        Number(args[1]),
+      )
     default:
       throw new Error(`no benchmark is called ${what}`)
   }

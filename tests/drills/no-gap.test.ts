@@ -105,7 +105,11 @@ describe('no gap', () => {
   }
 
   /** As often as wanted and as there is time for. */
-  async function repeat(count: number, least: number, work: (index: number) => Promise<void>): Promise<number> {
+  async function repeat(
+    count: number,
+    least: number,
+    work: (index: number) => Promise<void>,
+  ): Promise<number> {
     const deadline = Date.now() + TIME
     let done = 0
     while (done < count && (done < least || Date.now() < deadline)) await work(done++)

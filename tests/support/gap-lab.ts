@@ -142,7 +142,8 @@ function countersOf(when: string): string {
   return [
     `iifname to-stranger meta l4proto { tcp, udp } counter name stranger_${when}`,
     ...['udp', 'tcp'].map(
-      (protocol) => `iifname { to-card, to-twin } ${protocol} dport ${NUMBERS} counter name ${protocol}_${when}`,
+      (protocol) =>
+        `iifname { to-card, to-twin } ${protocol} dport ${NUMBERS} counter name ${protocol}_${when}`,
     ),
   ].join('\n    ')
 }
