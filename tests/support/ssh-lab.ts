@@ -170,13 +170,14 @@ export async function inTmux(host: SshHost, way: SshWay, name: string, command: 
 export function sshWords(host: SshHost, way: SshWay): readonly string[] {
   return [
     'ssh',
+    // First: of an option that is given twice, ssh takes the first.
+    ...(way.options ?? []),
     ...sshIdentity(host),
     ...asOptions({
       ConnectTimeout: '20',
       ControlMaster: way.control?.kind === 'master' ? 'yes' : 'no',
       ControlPath: way.control?.path ?? 'none',
     }),
-    ...(way.options ?? []),
     `${way.user ?? 'root'}@${way.to}`,
   ]
 }
