@@ -275,7 +275,8 @@ describe('applied and confirmed over ssh', { skip: why ?? false }, () => {
 
     test(`over ${family}: at a terminal the seconds run down, and Ctrl-C undoes now`, async () => {
       const before = admit.atConsole('nft list table inet admit').out
-      const terminal = new SshTerminal(host, way(family), 'admit apply --confirm-within 3m')
+      // exec: the key is for all that run at the terminal, and a shell that waits would tell its own end by it.
+      const terminal = new SshTerminal(host, way(family), 'exec admit apply --confirm-within 3m')
       const [, first] = await terminal.says(/(\d+) s left to confirm; Ctrl-C undoes now/)
       assert.ok(Number(first) <= 180 && Number(first) > 100, first)
       await terminal.says(new RegExp(`\\b${Number(first) - 2} s left to confirm`))
