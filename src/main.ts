@@ -1,7 +1,9 @@
-import './system/hide-token.ts'
 import { EXIT } from './cli/exit-code.ts'
 import { run } from './cli/program.ts'
+import { hideToken } from './system/hide-token.ts'
 import packageJson from '../package.json' with { type: 'json' }
+
+hideToken(process.argv.slice(2))
 
 /**
  * Output that cannot be written never ends the command in the middle: `admit apply | head -1` must apply and store all

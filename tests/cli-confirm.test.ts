@@ -28,6 +28,9 @@ import type { FakeMachine, Ran } from './support/fake-system.ts'
 import { FAKE_TOKEN, journalOf, runAdmit } from './support/fake-system.ts'
 import { interfaceNamed, ip } from './support/sample-host.ts'
 
+/** This machine has no boot unit. */
+const STAYS =
+  'these rules stay, but not over a reboot (the boot unit is not installed): `script/install` sees to that.'
 const WRONG_TOKEN = 'zzzz-zzzz-zzzz'
 
 function ssh(
@@ -159,7 +162,7 @@ describe('confirm, from where', () => {
       const ran = await runAdmit(machine, ['confirm', ...args])
       if (refused === undefined) {
         assert.equal(ran.exit, EXIT.done, ran.err)
-        assert.equal(ran.out, 'Confirmed: these rules stay, and come back after a reboot.\n')
+        assert.equal(ran.out, `Confirmed: ${STAYS}\n`)
         assert.equal(await lastHow(machine), 'connection')
         assert.equal((await runAdmit(machine, ['status'])).exit, EXIT.done)
         return
@@ -312,7 +315,7 @@ describe('confirm, when', () => {
     await runAdmit(machine, ['stop', '--open'])
     const ran = await runAdmit(machine, ['confirm', '--here'])
     assert.equal(ran.exit, EXIT.done)
-    assert.match(ran.out, /^Confirmed\.\n/)
+    assert.match(ran.out, /^Confirmed: admit's rules stay away until `admit start`\.\n/)
     assert.equal(machine.files.get(RULES_PATH), stored)
   })
 })
@@ -374,10 +377,7 @@ describe('the countdown at a terminal', () => {
     assert.equal(back, false)
     assert.match(ran.err, /\r60 s left to confirm; Ctrl-C undoes now/)
     assert.match(ran.err, /\r59 s left to confirm/)
-    assert.match(
-      ran.out,
-      /\nConfirmed by root \(alice\): these rules stay, and come back after a reboot\.\n$/,
-    )
+    assert.ok(ran.out.endsWith(`\nConfirmed by root (alice): ${STAYS}\n`), ran.out)
   })
 
   test('Ctrl-C undoes now: exit 3', async () => {

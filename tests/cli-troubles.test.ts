@@ -49,7 +49,7 @@ describe('while a change is pending', () => {
       )
       assert.deepEqual(await tableIn(machine), before)
       const document = documentOf(await runAdmit(machine, [...args, '--json']))
-      assert.equal(document['result'], 'pending')
+      assert.equal(document['result'], 'another-pending')
       assert.equal((document['pending'] as { until?: unknown }).until, '2027-01-15T08:01:00Z')
     }
   })
@@ -188,7 +188,7 @@ describe('the kernel', () => {
       /what it held was not what was asked for .*The previous rules are back, as they were\./,
     )
     assert.equal(machine.files.has(RULES_PATH), false)
-    assert.equal(documentOf(await runAdmit(machine, ['apply', '--json']))['result'], 'undone')
+    assert.equal(documentOf(await runAdmit(machine, ['apply', '--json']))['result'], 'reverted')
   })
 
   test('that holds half of it, and goes back when asked to: exit 4', async () => {
@@ -230,7 +230,7 @@ describe('the kernel', () => {
     )
     assert.match(ran.err, /nft list table inet admit/)
     const json = documentOf(await runAdmit(machineWith(POLICY, { kernel: blinded() }), ['apply', '--json']))
-    assert.deepEqual([json['result'], json['outcome']], ['undone', 'failed'])
+    assert.deepEqual([json['result'], json['outcome']], ['reverted', 'failed'])
   })
 
   test('that does not answer in time: an apply where it has the rules, none where it has not', async () => {

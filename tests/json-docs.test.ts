@@ -2,7 +2,21 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { fail } from '../src/base/result.ts'
+import { FakeKernel } from '../src/kernel/fake-kernel.ts'
+import {
+  forgetful,
+  kernelLike,
+  machineWith,
+  OTHER_POLICY,
+  POLICY,
+  POLICY_PATH,
+  RULES_PATH,
+  tableIn,
+} from './support/cli-machine.ts'
 import { runInSandbox } from './support/doc-sandbox.ts'
+import type { FakeMachine } from './support/fake-system.ts'
+import { journalOf, runAdmit } from './support/fake-system.ts'
 
 const page = readFileSync(new URL('../docs/json.md', import.meta.url), 'utf8')
 const ENVELOPE = 'every document'
@@ -39,7 +53,7 @@ admit start --json
 setpriv --bounding-set -net_admin --inh-caps -net_admin admit apply --json
 ADMIT_STATE=$ADMIT_POLICY admit apply --json
 admit status --json
-admit apply --json
+admit apply --json --no-confirm
 admit reload --json
 admit explain --json --from me --to ssh
 admit explain --json --from stranger --to everything
@@ -48,9 +62,9 @@ admit show --json
 admit lab --json
 admit whoami --json
 admit stop --json
+admit flush --json --open --no-confirm
 admit flush --json --open
-admit flush --json --open
-admit start --json
+admit start --json --no-confirm
 echo other >$ADMIT_STATE/rules.nft; admit start --json
 admit status --json
 echo '  - { from: stranger, accept: ping }' >>$ADMIT_POLICY; admit check --json
@@ -82,6 +96,39 @@ describe('docs/json.md', () => {
     })
   }
 
+  test('names what is printed on a machine in memory, where time and kernel do as they are told', async () => {
+    const machine = machineWith(POLICY)
+    const document = async (...args: readonly string[]): Promise<unknown> => {
+      const { out } = await runAdmit(machine, [...args, '--json'])
+      checkDocument(args.join(' '), out)
+      const { result }: { readonly result?: unknown } = JSON.parse(out) as object
+      return result
+    }
+    const expectResult = async (result: string, ...args: readonly string[]): Promise<void> => {
+      assert.equal(await document(...args), result, args.join(' '))
+    }
+    await nothingConfirmed(expectResult)
+    await expectResult('pending', 'apply')
+    await expectResult('another-pending', 'apply')
+    await expectResult('unconfirmed', 'status')
+    await expectResult('refused', 'confirm')
+    await expectResult('refused', 'confirm', 'wrong')
+    const kernel = machine.kernel
+    machine.kernel = new FakeKernel()
+    await expectResult('drifted', 'confirm', '--here')
+    machine.kernel = kernel
+    await expectResult('confirmed', 'confirm', '--here')
+    await expectResult('in-force', 'status')
+    await expectResult('unchanged', 'apply')
+    await expectResult('unchanged', 'reload')
+    await expectResult('saved', 'save', 'good')
+    machine.files.set(POLICY_PATH, OTHER_POLICY)
+    await expectResult('confirmed', 'apply', '--no-confirm')
+    await pointDocuments(expectResult)
+    await stopDocuments(expectResult, machine)
+    await troubleDocuments(expectResult, machine)
+  })
+
   test('names nothing that is never printed', () => {
     const never = [...sections].flatMap(([section, keys]) =>
       keys.map((key) => `${section}.${key.name}`).filter((key) => !seen.has(key) && !NOT_PROVOKED.has(key)),
@@ -89,6 +136,71 @@ describe('docs/json.md', () => {
     assert.deepEqual(never, [])
   })
 })
+
+type ExpectResult = (result: string, ...args: readonly string[]) => Promise<void>
+
+async function nothingConfirmed(expectResult: ExpectResult): Promise<void> {
+  await expectResult('none', 'status')
+  await expectResult('nothing-pending', 'confirm')
+  await expectResult('no-point', 'rollback')
+  await expectResult('no-point', 'history', '1')
+  await expectResult('listed', 'history')
+  await expectResult('nothing-confirmed', 'save', 'x')
+  await expectResult('no-stored-rules', 'start')
+}
+
+async function pointDocuments(expectResult: ExpectResult): Promise<void> {
+  await expectResult('name-taken', 'save', 'good')
+  await expectResult('listed', 'history')
+  await expectResult('shown', 'history', 'good')
+  await expectResult('differs', 'history', 'good', '--diff')
+  await expectResult('same', 'history', '2', '--diff')
+  await expectResult('unchanged', 'rollback', '2')
+  await expectResult('pending', 'rollback', 'good')
+  await expectResult('undone', 'rollback')
+  await expectResult('confirmed', 'rollback', 'good', '--no-confirm')
+}
+
+async function stopDocuments(expectResult: ExpectResult, machine: FakeMachine): Promise<void> {
+  await expectResult('refused', 'stop')
+  await expectResult('pending', 'stop', '--open')
+  await expectResult('undone', 'rollback')
+  await expectResult('confirmed', 'flush', '--open', '--no-confirm')
+  await expectResult('absent', 'flush', '--open')
+  await expectResult('pending', 'start')
+  await expectResult('confirmed', 'confirm', '--here')
+  const kernel = machine.kernel
+  const unreadable = { kind: 'unreadable', message: 'line 7' } as const
+  machine.kernel = kernelLike(kernel, { observe: () => Promise.resolve(fail(unreadable)) })
+  await expectResult('refused', 'stop', '--open')
+  await expectResult('removed', 'stop', '--open', '--no-confirm')
+  machine.kernel = kernel
+  await expectResult('confirmed', 'start', '--no-confirm')
+}
+
+async function troubleDocuments(expectResult: ExpectResult, machine: FakeMachine): Promise<void> {
+  const present = await tableIn(machine)
+  const kernel = machine.kernel
+  machine.files.set(POLICY_PATH, OTHER_POLICY)
+  machine.kernel = forgetful(present === undefined ? [] : [present])
+  await expectResult('reverted', 'apply')
+  machine.kernel = kernel
+  machine.files.set(POLICY_PATH, POLICY.replace('from: [laptop, spare]', 'from: laptop'))
+  await expectResult('would-lock-out', 'apply')
+  machine.files.set(POLICY_PATH, OTHER_POLICY)
+  machine.writable = false
+  await expectResult('no-state', 'apply')
+  machine.writable = true
+  journalOf(machine).completable = false
+  await expectResult('not-stored', 'apply', '--no-confirm')
+  await expectResult('differ', 'status')
+  await expectResult('no-state', 'apply')
+  journalOf(machine).completable = true
+  await expectResult('in-force', 'status')
+  machine.files.set(RULES_PATH, 'other\n')
+  await expectResult('stored-rules-unusable', 'start')
+  await expectResult('not-stored', 'status')
+}
 
 function checkDocument(where: string, text: string): void {
   const document: unknown = JSON.parse(text)

@@ -15,6 +15,7 @@ import {
   set,
   within,
 } from '../../tests/support/tables.ts'
+import { ip } from '../../tests/support/sample-host.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { NamedSet, Rule, Ruleset, Scalar } from '../ruleset/ruleset.ts'
 import type { Decision } from './decide.ts'
@@ -35,7 +36,8 @@ function rulesetOf(sets: readonly NamedSet[], ...rules: readonly Rule[]): Rulese
   }
 }
 
-const SYN = fixedPacket('ip')
+/** Its own source is outside every domain and set below, but for the whole space. */
+const SYN: Packet = { ...fixedPacket('ip'), source: ip('0.0.0.0') }
 const SOURCE: FreeField = { field: 'ip saddr', domain: [{ low: 0, high: 2 ** 32 - 1 }] }
 const SPORT: FreeField = { field: 'tcp sport', domain: [{ low: 1, high: 65535 }] }
 
@@ -90,6 +92,14 @@ describe('representatives', () => {
       '0.0.0.7',
     ])
     assert.deepEqual(sourcesOf(rulesetOf([], rule('a', DROP))), ['0.0.0.0'])
+  })
+
+  test('the packet’s own value stands for its class', () => {
+    const inside = rulesetOf([], rule('a', within(['ip saddr'], [range(10, 20)]), DROP))
+    const usual = (source: string): readonly string[] =>
+      sourcesOf(inside, SOURCE.domain, { ...SYN, source: ip(source) })
+    assert.deepEqual(usual('0.0.0.15'), ['0.0.0.0', '0.0.0.15'])
+    assert.deepEqual(usual('0.0.0.99'), ['0.0.0.99', '0.0.0.10'])
   })
 
   test('touching and overlapping elements are one', () => {

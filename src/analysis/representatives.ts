@@ -40,7 +40,9 @@ export function representatives(
 ): Representatives {
   const names = free.map(({ field }) => field)
   const { cuts, whole } = cutsOf(ruleset, packet, names, options)
-  const values = free.map(({ field, domain }) => classes(domain, cuts.get(field) ?? []))
+  const values = free.map(({ field, domain }) =>
+    classes(domain, cuts.get(field) ?? [], fieldValue(field, packet)),
+  )
   const count = values.reduce((total, each) => total * each.length, 1)
   const complete = whole && count <= (options.most ?? MOST)
   const rows = complete ? product(values) : star(values)
@@ -132,7 +134,9 @@ function addCuts(
     cuts.get(first.field)?.set(elements, union(elements))
     return true
   }
-  const fitting = elements.filter((element) => fits(element, match.fields, cuts, packet, doubtful))
+  const fixed = fixedParts(match.fields, cuts, packet, doubtful)
+  if (fixed === undefined) return true
+  const fitting = elements.filter((element) => fits(element, fixed))
   if (free.length === 1) {
     const own = fitting.map((element) => element.slice(first.index, first.index + 1))
     cuts.get(first.field)?.set(match, joined(own.flat()))
@@ -147,19 +151,35 @@ function addCuts(
   return fitting.length <= MOST_JOINT
 }
 
-/** Does the element fit the packet in all fields that are fixed? Of those that tracking sets, any value may come. */
-function fits(
-  element: Element,
+interface Fixed {
+  readonly index: number
+  readonly value: Scalar
+}
+
+/**
+ * Where an element must hold what value for some packet of the domain to fit it; undefined where none can. Of what
+ * tracking sets, and of an interface that is in doubt, any value may come.
+ */
+function fixedParts(
   fields: readonly FieldName[],
   free: ReadonlyMap<FieldName, unknown>,
   packet: Packet,
   doubtful: boolean,
-): boolean {
-  return fields.every((field, index) => {
-    if (free.has(field) || isTracking(field) || (doubtful && field === 'iifname')) return true
+): readonly Fixed[] | undefined {
+  const fixed: Fixed[] = []
+  for (const [index, field] of fields.entries()) {
+    if (free.has(field) || isTracking(field) || (doubtful && field === 'iifname')) continue
     const value = fieldValue(field, packet)
+    if (value === undefined) return undefined
+    fixed.push({ index, value })
+  }
+  return fixed
+}
+
+function fits(element: Element, fixed: readonly Fixed[]): boolean {
+  return fixed.every(({ index, value }) => {
     const interval = element[index]
-    return value !== undefined && interval !== undefined && interval.low <= value && value <= interval.high
+    return interval !== undefined && interval.low <= value && value <= interval.high
   })
 }
 
@@ -186,32 +206,58 @@ function joined(intervals: readonly Interval[]): Cut {
   return result
 }
 
-/** One value for each class: each value of the domain is inside the same cuts as one of these. */
-function classes(domain: readonly Interval[], cuts: readonly Cut[]): readonly Scalar[] {
+/**
+ * One value for each class: each value of the domain is inside the same cuts as one of these. `usual` stands for its
+ * own class, so that packets look as people know them.
+ */
+function classes(
+  domain: readonly Interval[],
+  cuts: readonly Cut[],
+  usual: Scalar | undefined,
+): readonly Scalar[] {
   const found = new Map<bigint, Scalar>()
   for (const interval of domain) {
-    let signature = 0n
-    const turns: { readonly at: Scalar; readonly bit: bigint }[] = []
-    for (const [index, cut] of cuts.entries()) {
-      const bit = 1n << BigInt(index)
-      for (let at = firstEnding(cut, interval.low); at < cut.length; at++) {
-        const part = cut[at]
-        if (part === undefined || part.low > interval.high) break
-        if (part.low <= interval.low) signature ^= bit
-        else turns.push({ at: part.low, bit })
-        if (part.high < interval.high) turns.push({ at: after(part.high), bit })
-      }
-    }
-    turns.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+    const { signature: first, turns } = turnsIn(interval, cuts)
+    let signature = first
     let from = interval.low
+    const note = (to: Scalar): void => {
+      if (usual !== undefined && from <= usual && usual <= to) found.set(signature, usual)
+      else if (!found.has(signature)) found.set(signature, from)
+    }
     for (const { at, bit } of turns) {
-      if (at > from && !found.has(signature)) found.set(signature, from)
+      if (at > from) note(before(at))
       signature ^= bit
       from = at
     }
-    if (!found.has(signature)) found.set(signature, from)
+    note(interval.high)
   }
   return [...found.values()]
+}
+
+interface Turn {
+  readonly at: Scalar
+  readonly bit: bigint
+}
+
+/** Which cuts hold the interval's first value, as bits, and where that turns, in order. */
+function turnsIn(
+  interval: Interval,
+  cuts: readonly Cut[],
+): { readonly signature: bigint; readonly turns: readonly Turn[] } {
+  let signature = 0n
+  const turns: Turn[] = []
+  for (const [index, cut] of cuts.entries()) {
+    const bit = 1n << BigInt(index)
+    for (let at = firstEnding(cut, interval.low); at < cut.length; at++) {
+      const part = cut[at]
+      if (part === undefined || part.low > interval.high) break
+      if (part.low <= interval.low) signature ^= bit
+      else turns.push({ at: part.low, bit })
+      if (part.high < interval.high) turns.push({ at: after(part.high), bit })
+    }
+  }
+  turns.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+  return { signature, turns }
 }
 
 /** The first part of a cut that does not end before `value`. */
@@ -230,6 +276,11 @@ function firstEnding(cut: Cut, value: Scalar): number {
 function after(value: Scalar): Scalar {
   if (typeof value === 'string') throw new InternalError('names have no order')
   return typeof value === 'bigint' ? value + 1n : value + 1
+}
+
+function before(value: Scalar): Scalar {
+  if (typeof value === 'string') throw new InternalError('names have no order')
+  return typeof value === 'bigint' ? value - 1n : value - 1
 }
 
 function product(values: readonly (readonly Scalar[])[]): readonly (readonly Scalar[])[] {

@@ -120,11 +120,14 @@ describe('removing the table', () => {
     assert.equal(await ends(() => Promise.resolve(fail(NO))), 'refused')
     assert.equal(await ends(() => Promise.resolve(ok(undefined))), 'still-there')
     assert.equal(await ends(() => Promise.resolve(fail(LATE))), 'refused')
-    const late: Kernel['apply'] = async (transaction) => {
-      await fake.apply(transaction)
-      return fail(LATE)
+    for (const error of [LATE, NO]) {
+      const done = new FakeKernel([OLD])
+      const apply: Kernel['apply'] = async (transaction) => {
+        await done.apply(transaction)
+        return fail(error)
+      }
+      assert.equal((await removeTable(kernelThat(done, apply))).kind, 'removed')
     }
-    assert.equal(await ends(late), 'removed')
   })
 
   test('a kernel that cannot be read is not changed', async () => {

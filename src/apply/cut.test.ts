@@ -166,7 +166,7 @@ describe('cutting what the rules refuse', () => {
   test('nothing to cut: nothing is probed, killed, removed or said', async () => {
     const connections = new FakeConnections(tcp(22, PHONE, 50001), flow('tcp', PHONE, 50001, '192.0.2.1', 22))
     const report = await cut(connections)
-    assert.deepEqual(connections.asked, ['sockets', 'sockets'])
+    assert.deepEqual(connections.asked, ['sockets'])
     assert.deepEqual(cutWords(report), [])
   })
 
@@ -194,7 +194,8 @@ describe('cutting what the rules refuse', () => {
     const report = await cut(connections)
     assert.deepEqual([connections.killed, report.cut, report.problems], [[], [], ['it cannot']])
     assert.deepEqual(peers(report.remaining), [`${STRANGER} 50001`])
-    assert.ok(!connections.asked.some((what) => what.startsWith('forget')), 'its entry keeps it refused')
+    const about = connections.asked.filter((what) => what.startsWith('forget') || what.startsWith('mark'))
+    assert.deepEqual(about, ['mark tcp 50001'], 'its entry stays, and says that answers are judged')
   })
 
   test('without conntrack the sockets are cut all the same, and the program is named', async () => {
@@ -244,7 +245,7 @@ describe('cutting what the rules refuse', () => {
         'udp 50005 unclear',
         'udp 50007 unclear',
       ])
-      assert.deepEqual(connections.asked, ['sockets', 'sockets'])
+      assert.deepEqual(connections.asked, ['sockets'])
     })
 
     test('where tracking has just begun, those of clients by their ports are judged in both directions', async () => {

@@ -78,9 +78,10 @@ export async function cutRefused(
     valueOf(work, connections.flowtables(), 'the flowtables'),
   ])
   const tcp = await cutSockets(work, flows)
+  if (flows !== undefined) await judgeRemaining(work, tcp.remaining)
   const entriesLeft = flows === undefined ? 0 : await forgetEnded(work, tcp.cut)
-  // Anew: before the first rule that asks for tracking there was nothing to be seen, and flows show one by one.
-  const after = flows === undefined ? tcp.first : await look(work, await flowsNow(work))
+  // Anew where tracking has just begun: flows show one by one.
+  const after = options.fresh && flows !== undefined ? await look(work, await flowsNow(work)) : tcp.first
   const offloaded = await unload(work, after?.offloaded ?? [])
   return {
     cut: tcp.cut,
@@ -143,7 +144,8 @@ async function cutSockets(work: Work, flows: readonly TrackedFlow[] | undefined)
     const before = remaining
     remaining = judged.refused
     const stuck = round > 2 && before.length === remaining.length
-    const over = round >= work.rounds || work.connections.elapsed() >= work.end
+    // The first attempt is made however long the looking took.
+    const over = round >= work.rounds || (round > 1 && work.connections.elapsed() >= work.end)
     if (remaining.length === 0 || stuck || over) break
     if (round === 1 && !(await mayKill(work))) break
     for (const socket of judged.refused) tried.set(endsKey(socket), socket)
@@ -191,6 +193,20 @@ async function judgeAnswers(work: Work, refused: readonly Flow[]): Promise<reado
     .filter(({ protocol, opened }) => protocol === 'udp' || opened !== 'peer')
 }
 
+/**
+ * What could not be ended must at least be refused, also where tracking took this host for the opener: with the mark no rule takes
+ * what the peer sends for an answer.
+ */
+async function judgeRemaining(work: Work, remaining: readonly Ends[]): Promise<void> {
+  if (remaining.length === 0) return
+  const entries = entriesOf(remaining, (await flowsNow(work)) ?? [])
+  const marked = await work.connections.mark(
+    entries.filter(({ mark }) => (mark & PICKED_UP) === 0),
+    PICKED_UP,
+  )
+  if (!marked.ok) work.problems.push(marked.error.message)
+}
+
 /** Removes the entries of ended connections; how many are left. */
 async function forgetEnded(work: Work, ended: readonly Ends[]): Promise<number> {
   if (ended.length === 0) return 0
@@ -232,7 +248,9 @@ async function forgetAll(
     const flows = await flowsNow(work)
     if (flows === undefined) return { there }
     there = choose(flows)
-    if (there.length === 0 || round >= work.rounds || work.connections.elapsed() >= work.end) return { there }
+    if (there.length === 0) return { there }
+    // Once in any case, however long the ending took.
+    if (round > 1 && (round >= work.rounds || work.connections.elapsed() >= work.end)) return { there }
     const forgotten = await work.connections.forget(there, flows)
     if (!forgotten.ok) {
       work.problems.push(forgotten.error.message)

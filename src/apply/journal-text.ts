@@ -125,7 +125,7 @@ export function readOutcome(record: RecordFile): Result<Outcome, string> {
   const read = reader(record)
   const outcome: Outcome = {
     id: read.text('id'),
-    kind: read.oneOf('kind', KINDS),
+    kind: read.oneOf('kind', [...KINDS, 'unknown'] as const),
     result: read.oneOf('result', RESULTS),
     why: read.text('why'),
     by: read.text('by'),
@@ -163,6 +163,9 @@ function seconds(value: number): string {
   return value.toFixed(2)
 }
 
+/** Seconds since 1970: the last moment that can be written as a date (ECMAScript). */
+const LATEST = 8.64e12
+
 interface RecordReader {
   text(key: string): string
   number(key: string): number
@@ -183,7 +186,9 @@ function reader(record: RecordFile): RecordReader {
     text,
     number: (key) => {
       const value = text(key)
-      if (!/^\d{1,15}(\.\d{1,9})?$/.test(value)) problem ??= `\`${key}\` is no number of seconds`
+      if (!/^\d{1,15}(\.\d{1,9})?$/.test(value) || Number(value) > LATEST) {
+        problem ??= `\`${key}\` is no number of seconds`
+      }
       return Number(value)
     },
     optional: (key) => {

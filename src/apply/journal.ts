@@ -91,7 +91,8 @@ export type UndoOutcome = 'undone' | 'rescued' | 'failed' | 'nothing'
 /** How the last transaction ended. */
 export interface Outcome {
   readonly id: string
-  readonly kind: TransactionKind
+  /** `unknown` where its journal was damaged, and so are id and by. */
+  readonly kind: TransactionKind | 'unknown'
   readonly result: 'confirmed' | 'undone' | 'rescued' | 'failed'
   readonly why: string
   readonly by: string

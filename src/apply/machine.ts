@@ -44,7 +44,7 @@ export type Trouble =
 export type StepEvent =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly trouble: Trouble }
-  /** `change`: only the kernel can tell whether it took it. */
+  /** `change`: nft failed, and only the kernel can tell whether it took it. */
   | { readonly kind: 'unknown'; readonly trouble: Trouble }
   /** `read-back` after an unknown change: nothing has changed. */
   | { readonly kind: 'as-before' }

@@ -8,7 +8,7 @@ import type { Scene } from './reach-scenes.ts'
  * This host's answer to a scene's packet, as output and postrouting see it: it leaves by the interface that the packet
  * came by. Undefined where no rule there can refuse anything, as almost everywhere.
  */
-export function replyTo(ruleset: Ruleset, { packet, free, bridged }: Scene): Scene | undefined {
+export function replyTo(ruleset: Ruleset, { packet, free, bridged, routed }: Scene): Scene | undefined {
   if (!ruleset.tables.some((table) => table.dormant !== true && table.chains.some(mayRefuse(table.chains)))) {
     return undefined
   }
@@ -33,6 +33,7 @@ export function replyTo(ruleset: Ruleset, { packet, free, bridged }: Scene): Sce
       return other === undefined ? [] : [{ field: other, domain }]
     }),
     bridged,
+    routed,
   }
 }
 

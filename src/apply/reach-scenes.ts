@@ -3,7 +3,7 @@ import type { HostFacts, NetworkInterface, SshConnection } from '../host/host-fa
 import { cidrContains, cidrRange } from '../net/cidr.ts'
 import type { InterfaceName } from '../net/interface-name.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
-import { familyOf, parseIpAddress } from '../net/ip-address.ts'
+import { familyOf, ipFromNumber, parseIpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import { PROTOCOL_NUMBER } from '../net/protocol.ts'
 import type { Packet } from '../packet/packet.ts'
@@ -21,6 +21,8 @@ export interface Scene {
   readonly free: readonly FreeField[]
   /** It arrives on a bridge. */
   readonly bridged: boolean
+  /** The sender is a router: somebody behind it is meant, at an address that nobody wrote down. */
+  readonly routed: boolean
 }
 
 export interface SceneContext {
@@ -72,6 +74,7 @@ export function callerScenes(context: SceneContext, caller: SshConnection): read
       from: points(family, [caller.remote.address]),
       to: points(family, [caller.local.address]),
       port: caller.local.port,
+      routed: false,
     })
   })
 }
@@ -92,7 +95,8 @@ function identityScenes(
     return arrivals(context, device, identity, link, family, sourcesOfMac).flatMap(({ mac, from }) => {
       const domain = sources(family, from, context.facts)
       if (domain.length === 0) return []
-      return ports.map((port) => scene(context, link, { family, mac, from: domain, to, port }))
+      const routed = identity.kind === 'mac' && routes(context.facts, device, identity.mac, link)
+      return ports.map((port) => scene(context, link, { family, mac, from: domain, to, port, routed }))
     })
   })
 }
@@ -113,13 +117,9 @@ function arrivals(
 ): readonly Arriving[] {
   switch (identity.kind) {
     case 'mac': {
-      const routes = device.everyoneBehind !== undefined || isGateway(facts, link.name, identity.mac)
-      return [
-        {
-          mac: identity.mac,
-          from: routes ? [wholeSpace(family)] : sourcesOfMac(facts, link, identity.mac, family),
-        },
-      ]
+      const { mac } = identity
+      const anywhere = routes(facts, device, mac, link)
+      return [{ mac, from: anywhere ? [wholeSpace(family)] : sourcesOfMac(facts, link, mac, family) }]
     }
     case 'bound':
       return [{ mac: identity.mac, from: [cidrRange(identity.cidr)] }]
@@ -186,8 +186,10 @@ const UNKNOWN_DESTINATIONS: readonly IpAddress[] = ['192.0.2.1', '2001:db8::1'].
   return address.ok ? [address.value] : []
 })
 
-function isGateway(facts: HostFacts, on: InterfaceName, mac: MacAddress): boolean {
-  return facts.gateways.some((entry) => entry.interface === on && entry.mac === mac)
+/** Does this MAC carry the packets of others? */
+function routes(facts: HostFacts, device: Device, mac: MacAddress, on: Link): boolean {
+  if (device.everyoneBehind !== undefined) return true
+  return facts.gateways.some((entry) => entry.interface === on.name && entry.mac === mac)
 }
 
 function seenOn(facts: HostFacts, identity: Identity): readonly InterfaceName[] {
@@ -246,9 +248,11 @@ interface Dialling {
   readonly from: readonly Interval[]
   readonly to: readonly Interval[]
   readonly port: number
+  readonly routed: boolean
 }
 
-function scene({ now }: SceneContext, link: Link, { family, mac, from, to, port }: Dialling): Scene {
+function scene({ now }: SceneContext, link: Link, dialling: Dialling): Scene {
+  const { family, mac, from, to, port, routed } = dialling
   const hops: readonly FreeField[] =
     family === 'ip6' ? [{ field: 'ip6 hoplimit', domain: [{ low: 1, high: 255 }] }] : []
   const macs = {
@@ -261,9 +265,8 @@ function scene({ now }: SceneContext, link: Link, { family, mac, from, to, port 
       iif: link.name,
       ...macs,
       family,
-      // The free fields replace both.
-      source: anyAddress(family),
-      destination: anyAddress(family),
+      source: usual(family, from),
+      destination: usual(family, to),
       protocol: PROTOCOL_NUMBER.tcp,
       sourcePort: 40000,
       destinationPort: port,
@@ -279,9 +282,13 @@ function scene({ now }: SceneContext, link: Link, { family, mac, from, to, port 
       ...hops,
     ],
     bridged: link.kind === 'bridge',
+    routed,
   }
 }
 
-function anyAddress(family: Family): IpAddress {
-  return parseLiteralCidr(family === 'ip' ? '0.0.0.0/0' : '::/0').address
+/** An address of the domain that people would write: the second, since the first of a network is no machine's. */
+function usual(family: Family, domain: readonly Interval[]): IpAddress {
+  const [first] = domain
+  const low = BigInt(first?.low ?? 0)
+  return ipFromNumber(family, BigInt(first?.high ?? 0) > low ? low + 1n : low)
 }

@@ -195,13 +195,18 @@ describe('other tables in the proof', () => {
     // This host's own address, and the broadcast address, send nothing.
     assert.deepEqual(banned(0xc0000201), [])
     assert.deepEqual(banned(0xc00002ff), [])
-    const gateway = policy
-      .replace('00:16:3e:00:00:01', 'fe:00:00:00:01:01')
-      .replace('unseen: true', 'unseen: true, everyone-behind: gateway')
-    assert.deepEqual(
-      words(prove({ policy: gateway, others: [other(rule('banned', is('ip saddr', 0x01020304), DROP))] })),
-      ['laptop 22/tcp eth0 ip by other in'],
-    )
+  })
+
+  test('of a router’s MAC any source may come: what others refuse of these is a doubt, what they refuse of all a failure', () => {
+    const policy = `admit: 1\ndevices:\n  up: { mac: fe:00:00:00:01:01, admin: true, everyone-behind: gateway }\ngrants:\n  - { from: up, to: ssh, on: eth0 }\n${SAFE}`
+    const jail = prove({ policy, others: [other(rule('banned', is('ip saddr', 0x01020304), DROP))] })
+    assert.deepEqual(words(jail), [])
+    assert.match(jail.doubts[0]?.on[0]?.text ?? '', /behind the router/)
+    assert.equal(jail.doubts[0]?.packet?.source, '1.2.3.4')
+    const port = prove({ policy, others: [other(rule('no', is('tcp sport', 31337), DROP))] })
+    assert.deepEqual(words(port), ['up 22/tcp eth0 ip by other in', 'up 22/tcp eth0 ip6 by other in'])
+    const without = prove({ policy: policy.replace('to: ssh', 'to: ping') })
+    assert.equal(without.failures.length, 2)
   })
 
   test('behind a gateway a packet carries the gateway’s MAC', () => {

@@ -121,12 +121,7 @@ export function proveReach(question: ReachQuestion): ReachReport {
 
 function judgeCaller(judge: Judging, context: SceneContext, caller: SshConnection): void {
   for (const scene of callerScenes(context, caller)) {
-    const packet: Packet = {
-      ...scene.packet,
-      source: caller.remote.address,
-      destination: caller.local.address,
-    }
-    const devices = context.policy.devices.filter((device) => recognises(device, packet))
+    const devices = context.policy.devices.filter((device) => recognises(device, scene.packet))
     judge.scene({ kind: 'applier', connection: caller, devices }, scene)
   }
 }
@@ -179,16 +174,20 @@ function judging(ruleset: Ruleset, policy: Policy): Judging {
     if (decision.kind === 'hangs') doubts.push({ ...one, path, on: decision.on })
     else failures.push(failure(policy, { ...one, path }))
   }
-  const judgeAll = (who: Who, direction: Case['direction'], { packet, free, bridged }: Scene): void => {
+  const judgeAll = (who: Who, direction: Case['direction'], scene: Scene): void => {
+    const { packet, free, bridged } = scene
     const { packets, complete, count: all } = representatives(ruleset, packet, free, { bridged })
     const request = `${direction === 'reply' ? packet.sourcePort : packet.destinationPort}/tcp`
     const flags = direction === 'reply' ? [packet.tcpFlags ?? 0] : FIRST_FLAGS
-    for (const tcpFlags of flags) {
-      for (const each of packets) {
-        count++
+    const answers = flags.flatMap((tcpFlags) =>
+      packets.map((each): Answer => {
         const one = { ...each, tcpFlags }
-        tell({ who, direction, request, packet: one }, decide(ruleset, one, { bridged }))
-      }
+        return { packet: one, decision: decide(ruleset, one, { bridged }) }
+      }),
+    )
+    count += answers.length
+    for (const one of scene.routed ? softened(answers) : answers) {
+      tell({ who, direction, request, packet: one.packet }, one.decision)
     }
     if (complete) return
     const text = `only ${packets.length} of ${all} kinds of packets were tried`
@@ -219,6 +218,45 @@ function judging(ruleset: Ruleset, policy: Policy): Judging {
   }
 }
 
+interface Answer {
+  readonly packet: Packet
+  readonly decision: Decision
+}
+
+/**
+ * Behind a router an admin is at an address that is not known: where others refuse some of these (a jail of banned
+ * addresses) and admit the rest, that is a doubt.
+ */
+function softened(answers: readonly Answer[]): readonly Answer[] {
+  const open = new Set(
+    answers.filter(({ decision }) => decision.kind === 'accept').map(({ packet }) => butForTheFarEnd(packet)),
+  )
+  return answers.map((answer): Answer => {
+    const { packet, decision } = answer
+    const last = decision.kind === 'refuse' ? decision.path.at(-1) : undefined
+    if (decision.kind !== 'refuse' || last === undefined || isOwn(last)) return answer
+    if (!open.has(butForTheFarEnd(packet))) return answer
+    const { table, chain, rule, index } = last
+    const on: Unknown = {
+      table,
+      chain,
+      text: 'which of those behind the router it is: some are refused',
+      ...(rule === undefined ? {} : { rule }),
+      ...(index === undefined ? {} : { index }),
+    }
+    return { packet, decision: { kind: 'hangs', on: [on], path: decision.path } }
+  })
+}
+
+function butForTheFarEnd(packet: Packet): string {
+  const { source, destination, hook, ...rest } = packet
+  return JSON.stringify([hook === 'output' ? source : destination, rest])
+}
+
+function isOwn({ table }: Step): boolean {
+  return table.family === ADMIT_TABLE.family && table.name === ADMIT_TABLE.name
+}
+
 /** One failure for each of: who, port, direction, interface and family, and what refuses. */
 function keyOf({ who, request, direction, packet }: Omit<Case, 'path'>, decision: Decision): string {
   const name = who.kind === 'admin' ? who.device.name : ''
@@ -233,8 +271,7 @@ function keyOf({ who, request, direction, packet }: Omit<Case, 'path'>, decision
 function failure(policy: Policy, one: Case): ReachFailure {
   const by = one.path.at(-1)
   if (by === undefined) return { ...one, foreign: false }
-  const own = by.table.family === ADMIT_TABLE.family && by.table.name === ADMIT_TABLE.name
-  if (!own) return { ...one, by, foreign: true }
+  if (!isOwn(by)) return { ...one, by, foreign: true }
   const place = placeOf(policy, one, by)
   return { ...one, by, foreign: false, ...(place === undefined ? {} : { place }) }
 }

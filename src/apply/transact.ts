@@ -1,4 +1,5 @@
 import type { Result } from '../base/result.ts'
+import { ok } from '../base/result.ts'
 import { ADMIT_TABLE } from '../compile/compile.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { diffTable } from '../ruleset/diff.ts'
@@ -108,8 +109,8 @@ async function change(kernel: Kernel, files: JournalFiles): Promise<StepEvent> {
   if (transaction.operations.length === 0) return DONE
   const applied = await kernel.apply(transaction)
   if (applied.ok) return DONE
-  const trouble: Trouble = { kind: 'kernel', error: applied.error }
-  return applied.error.kind === 'timed-out' ? { kind: 'unknown', trouble } : failed(trouble)
+  // nft may fail when the kernel has taken the change already: killed, or unable to print. Only the kernel can tell.
+  return { kind: 'unknown', trouble: { kind: 'kernel', error: applied.error } }
 }
 
 /** The difference between what the kernel holds and what it is to hold; a table goes whole. */
@@ -141,9 +142,25 @@ async function openWindow(ports: TransactionPorts, entry: JournalEntry): Promise
 
 async function claim(journal: Journal, id: string, unproven: Proof | undefined): Promise<StepEvent> {
   if (unproven === undefined) return { kind: 'lost' }
-  const claimed = await journal.claim(id, unproven)
+  const claimed = await claimPending(journal, id, unproven)
   if (!claimed.ok) return failed({ kind: 'journal', error: claimed.error })
   return claimed.value === 'claimed' ? DONE : { kind: 'lost' }
+}
+
+/**
+ * Claims the pending transaction. Where that fails after the rename (its fsync, for instance), it is claimed all the same:
+ * no undo can win any more, and to call it failed would be wrong.
+ */
+export async function claimPending(
+  journal: Journal,
+  id: string,
+  proof: Proof,
+): Promise<Result<'claimed' | 'lost', JournalError>> {
+  const claimed = await journal.claim(id, proof)
+  if (claimed.ok) return claimed
+  const state = await journal.state()
+  const ours = state.ok && state.value.kind === 'confirming' && state.value.entry.id === id
+  return ours ? ok('claimed') : claimed
 }
 
 async function undo(journal: Journal, trouble: Trouble | undefined): Promise<StepEvent> {

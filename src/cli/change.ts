@@ -12,7 +12,7 @@ import { EXIT } from './exit-code.ts'
 import { systemRefused } from './prepare.ts'
 import type { KnownPolicy } from './prove.ts'
 import { proveBefore } from './prove.ts'
-import { isoInstant, journalRefused, pendingWords } from './settle.ts'
+import { isoInstant, journalRefused, pendingJson, pendingWords } from './settle.ts'
 import type { Seat } from './system.ts'
 
 /** What every command that changes the rules takes. */
@@ -144,6 +144,9 @@ async function report(
     case 'pending': {
       output.say(request.done)
       const state = await system.journal(statePath).state()
+      const mine = state.ok && state.value.kind === 'pending' && state.value.entry.id === entry.id
+      // A machine that is slower than its window: it is over, and what is told is how it ended.
+      if (state.ok && !mine && !output.json) return countDown(context, entry)
       const window = state.ok && state.value.kind === 'pending' ? state.value.window : undefined
       for (const line of confirmWords(entry, window, token, way)) output.say(line)
       output.document(command, {
@@ -177,12 +180,13 @@ async function refused(context: Context, command: string, trouble: Trouble): Pro
   if (trouble.kind === 'kernel') return systemRefused(context, command, trouble.error)
   if (trouble.kind === 'journal' && trouble.error.kind === 'taken') {
     const state = await system.journal(statePath).state()
-    const who =
-      state.ok && state.value.kind === 'pending'
-        ? `: ${pendingWords(state.value.entry, state.value.window)}`
-        : ''
+    const other = state.ok && state.value.kind === 'pending' ? state.value : undefined
+    const who = other === undefined ? '' : `: ${pendingWords(other.entry, other.window)}`
     output.warn(`admit: another admit was quicker, and its change is pending${who}. Nothing was changed.`)
-    output.document(command, { result: 'pending' })
+    output.document(command, {
+      result: 'another-pending',
+      ...(other === undefined ? {} : { pending: pendingJson(other.entry, other.window) }),
+    })
     return EXIT.unsafe
   }
   if (trouble.kind === 'journal') return journalRefused(context, command, trouble.error)
@@ -198,7 +202,7 @@ function undone(
   { trouble, outcome }: Extract<TransactionResult, { kind: 'undone' }>,
 ): ExitCode {
   const why = troubleWords(trouble)
-  output.document(command, { result: 'undone', outcome, message: why })
+  output.document(command, { result: 'reverted', outcome, message: why })
   switch (outcome) {
     case 'undone':
     case 'nothing':

@@ -33,6 +33,9 @@ export function confirmWords(
 export async function countDown(context: Context, entry: JournalEntry): Promise<ExitCode> {
   const { system, output, statePath } = context
   const journal = system.journal(statePath)
+  const progress = (text?: string): void => {
+    if (system.interactive) output.progress(text)
+  }
   let interrupted = false
   const release = system.onInterrupt(() => {
     interrupted = true
@@ -43,7 +46,7 @@ export async function countDown(context: Context, entry: JournalEntry): Promise<
       const mine = state.ok && state.value.kind === 'pending' && state.value.entry.id === entry.id
       if (!mine && !(state.ok && (state.value.kind === 'confirming' || state.value.kind === 'undoing'))) break
       if (interrupted) {
-        output.progress()
+        progress()
         output.warn('Undoing now.')
         await journal.undo('asked')
         break
@@ -51,15 +54,13 @@ export async function countDown(context: Context, entry: JournalEntry): Promise<
       if (state.ok && state.value.kind === 'pending') {
         const deadline = state.value.window?.deadline.uptime
         const left = deadline === undefined ? undefined : deadline - (await journal.moment()).uptime
-        output.progress(
-          `${Math.max(0, Math.ceil(left ?? entry.window))} s left to confirm; Ctrl-C undoes now`,
-        )
+        progress(`${Math.max(0, Math.ceil(left ?? entry.window))} s left to confirm; Ctrl-C undoes now`)
       }
       await system.sleep(200)
     }
   } finally {
     release()
-    output.progress()
+    progress()
   }
   return ending(context, entry, await journal.outcome())
 }
@@ -99,6 +100,7 @@ const WHY: Readonly<Record<string, string>> = {
   'applier-gone': 'the process that applied was killed in the middle',
   stale: 'it was left over',
   reboot: 'the host was rebooted before it was confirmed',
+  damaged: 'its journal was damaged',
 }
 
 /** `Undone at 12:01:33Z, nobody confirmed in time: the previous rules are in force`. */

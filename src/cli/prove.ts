@@ -100,7 +100,7 @@ function lockedOut(context: Context, request: ChangeRequest, failures: readonly 
   }
   if (failures.length > MOST) output.warn(`... and ${failures.length - MOST} more`)
   output.warn('admit: this would lock out whom it must not; nothing was changed.')
-  output.document(request.command, { result: 'would-lock-out', failures: failures.map(reachJson) })
+  output.document(request.command, { result: 'would-lock-out', lockedOut: failures.map(reachJson) })
   return EXIT.unsafe
 }
 

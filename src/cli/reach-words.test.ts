@@ -57,7 +57,7 @@ describe('what is said of a failed proof', () => {
     const given = policy(LAPTOP)
     assert.deepEqual(first(given, prove(given)), [
       'policy.yaml:3:3: admin laptop would be refused at 22/tcp',
-      '  packet: eth0, from 00:16:3e:00:00:01 192.0.2.2, to 22/tcp, source port 1',
+      '  packet: eth0, from 00:16:3e:00:00:01 192.0.2.3, to 22/tcp, source port 40000',
       '  refused by: table inet admit, chain input: meaning.refuse: no grant admits it',
       '  add to grants: - { from: laptop, to: ssh }',
       "  to apply all the same: --force 'admin laptop'",
@@ -81,7 +81,7 @@ describe('what is said of a failed proof', () => {
     const given = policy('  me: { address: 203.0.113.7 }\n')
     assert.deepEqual(first(given, prove(given, CALLER)), [
       'your own connection (from 198.51.100.7 port 50000) would be refused at 22/tcp',
-      '  packet: eth0, from fe:00:00:00:01:01 198.51.100.7, to 22/tcp, source port 1',
+      '  packet: eth0, from fe:00:00:00:01:01 198.51.100.7, to 22/tcp, source port 40000',
       '  refused by: table inet admit, chain input: meaning.refuse: no grant admits it',
       '  no device of the policy recognises it',
       '  add to devices:  me-2: { address: 198.51.100.7 }',

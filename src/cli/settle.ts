@@ -151,7 +151,7 @@ export async function refuseWhilePending(context: Context, command: string): Pro
       output.warn(
         `admit: a change is pending: ${words}.${where}\nFirst \`admit confirm\` it from a new connection, or \`admit rollback\`.`,
       )
-      output.document(command, { result: 'pending', pending: pendingJson(entry, window) })
+      output.document(command, { result: 'another-pending', pending: pendingJson(entry, window) })
       return EXIT.unsafe
     }
     case 'confirming':

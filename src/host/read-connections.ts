@@ -34,22 +34,25 @@ export const CONNECTIONS_QUESTION: readonly string[] = [
 
 /** Reads the answer to `CONNECTIONS_QUESTION`. */
 export function readConnections(text: string): Reading<ConnectionsReading> {
-  const { value, notes } = readSockets(text)
+  const waiting: string[] = []
   const connected: ConnectedSocket[] = []
   for (const line of text.split('\n')) {
-    const [protocol, state = '', , , localText = '', remoteText = ''] = line.trim().split(/\s+/)
-    if ((protocol !== 'tcp' && protocol !== 'udp') || state === 'LISTEN' || state === 'UNCONN') continue
-    const local = parseEndpoint(localText)
-    const remote = parseEndpoint(remoteText)
-    if (local?.address === undefined || remote?.address === undefined) continue
-    connected.push({
-      protocol,
-      state,
-      local: { ...local, address: local.address },
-      remote: { ...remote, address: remote.address },
-    })
+    const socket = readConnected(line)
+    if (socket === undefined) waiting.push(line)
+    else connected.push(socket)
   }
+  const { value, notes } = readSockets(waiting.join('\n'))
   return { value: { connected, listening: value.listening }, notes }
+}
+
+/** Undefined for a socket that waits, and for what cannot be read. */
+function readConnected(line: string): ConnectedSocket | undefined {
+  const [protocol, state = '', , , localText = '', remoteText = ''] = line.trim().split(/\s+/)
+  if ((protocol !== 'tcp' && protocol !== 'udp') || state === 'LISTEN' || state === 'UNCONN') return undefined
+  const [local, remote] = [parseEndpoint(localText), parseEndpoint(remoteText)]
+  if (local?.address === undefined || remote?.address === undefined) return undefined
+  const ends = { local: { ...local, address: local.address }, remote: { ...remote, address: remote.address } }
+  return { protocol, state, ...ends }
 }
 
 /** Connections that one `ss -K` ends: the kernel runs the whole filter for each socket, and jumps in it are 16 bits wide. */

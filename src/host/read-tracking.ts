@@ -34,10 +34,11 @@ export function trackingQuestion(family: 'ipv4' | 'ipv6'): readonly string[] {
 export function readTracking(text: string): Reading<readonly TrackedFlow[]> {
   const flows: TrackedFlow[] = []
   let odd = 0
+  const addresses: Addresses = new Map()
   for (const line of text.split('\n')) {
     const protocol = /^(?:ipv[46]\s+\d+\s+)?(tcp|udp)\s/.exec(line)?.[1]
     if (protocol !== 'tcp' && protocol !== 'udp') continue
-    const [original, reply] = [...line.matchAll(TUPLE)].map(tupleOf)
+    const [original, reply] = [...line.matchAll(TUPLE)].map((shape) => tupleOf(shape, addresses))
     if (original === undefined || reply === undefined) odd++
     else {
       const mark = Number(/\smark=(\d+)/.exec(line)?.[1] ?? 0)
@@ -50,15 +51,24 @@ export function readTracking(text: string): Reading<readonly TrackedFlow[]> {
 
 const TUPLE = /src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)/g
 
-function tupleOf([, from = '', to = '', sport, dport]: RegExpExecArray): FlowTuple | undefined {
-  const [source, destination] = [parseIpAddress(from), parseIpAddress(to)]
-  if (!source.ok || !destination.ok) return undefined
-  return {
-    source: source.value,
-    destination: destination.value,
-    sourcePort: Number(sport),
-    destinationPort: Number(dport),
-  }
+/** Those that were read already: a busy server's own address stands in each of ten thousand lines. */
+type Addresses = Map<string, IpAddress | undefined>
+
+function tupleOf(
+  [, from = '', to = '', sport, dport]: RegExpExecArray,
+  known: Addresses,
+): FlowTuple | undefined {
+  const [source, destination] = [addressOf(from, known), addressOf(to, known)]
+  if (source === undefined || destination === undefined) return undefined
+  return { source, destination, sourcePort: Number(sport), destinationPort: Number(dport) }
+}
+
+function addressOf(text: string, known: Addresses): IpAddress | undefined {
+  if (known.has(text)) return known.get(text)
+  const address = parseIpAddress(text)
+  const value = address.ok ? address.value : undefined
+  known.set(text, value)
+  return value
 }
 
 /**

@@ -30,7 +30,7 @@ const DEVICE = {
     shape: oneOrMany(record('bound', BOUND)),
     doc: 'a MAC and an address that must both fit; one or a list',
   },
-  admin: { shape: scalars.truth, doc: 'must always be able to reach SSH', default: false },
+  admin: { shape: scalars.truth, doc: 'must always reach SSH: proven before every change', default: false },
   unseen: {
     shape: scalars.truth,
     doc: 'counts as an admin although this host has never seen it',
@@ -86,7 +86,11 @@ const GRANT = {
 
 const SAFETY = {
   admins: { shape: scalars.adminCount, doc: 'fewest devices that must count as admins', default: 2 },
-  confirm: { shape: scalars.duration, doc: 'time within which an apply must be confirmed', default: '60s' },
+  confirm: {
+    shape: scalars.duration,
+    doc: 'time within which a change must be confirmed, or it is undone',
+    default: '60s',
+  },
 } as const
 
 const TEST = {

@@ -50,7 +50,7 @@ export async function startWatchdog(
   guard = GUARD,
 ): Promise<() => boolean> {
   if (await systemdRunsThisNetwork()) {
-    const result = await run('systemd-run', unitArguments(state, id, guard), { timeout: 10_000 })
+    const result = await run('systemd-run', watchdogUnit(guard, state, id), { timeout: 10_000 })
     if (result.kind === 'ran' && result.code === 0) return () => false
   }
   const child = spawn('/bin/sh', [guard, 'watch', state, id], {
@@ -70,23 +70,31 @@ export async function startWatchdog(
   return () => gone
 }
 
-/** A timer starts the unit at once, and again after `systemctl daemon-reload`: started twice it does nothing. */
-function unitArguments(state: string, id: string, guard: string): readonly string[] {
+/**
+ * The watchdog as a transient unit: why each of these, and no timer, is in docs/decisions/009-watchdog-units.md. Measured
+ * on systemd 252 and 257 (tests/vm).
+ */
+export function watchdogUnit(guard: string, state: string, id: string): readonly string[] {
   return [
     '--quiet',
     '--collect',
-    `--unit=admit-watchdog-${id}`,
+    `--unit=admit-watchdog-${id}.service`,
     '--description=admit: undoes a change of rules that nobody confirms',
-    '--on-active=1ms',
-    '--timer-property=AccuracySec=100ms',
+    // Answers only when the program is really running.
+    '--service-type=exec',
     '--property=Restart=on-failure',
     '--property=RestartSec=100ms',
+    '--property=RestartPreventExitStatus=2',
     '--property=StartLimitIntervalSec=0',
+    // It is deaf to TERM: without this, shutting the machine down would wait 90 s for it.
+    '--property=TimeoutStopSec=2s',
     '--property=OOMScoreAdjust=-1000',
+    '--property=OOMPolicy=continue',
     '/bin/sh',
-    guard,
+    // systemd puts the environment in place of ${NAME}, and one $ in place of two.
+    guard.replaceAll('$', '$$$$'),
     'watch',
-    state,
+    state.replaceAll('$', '$$$$'),
     id,
   ]
 }

@@ -3,7 +3,9 @@
  * `admit confirm TOKEN` was started with is written over as the first thing that this program does. `admit confirm -`
  * never has it there at all.
  */
-const command = process.argv.indexOf('confirm')
-if (command > 0 && process.argv.slice(command + 1).some((word) => !word.startsWith('-'))) {
-  process.title = 'admit confirm'
+export function hideToken(args: readonly string[]): void {
+  const command = args.indexOf('confirm')
+  if (command >= 0 && args.slice(command + 1).some((word) => !word.startsWith('-'))) {
+    process.title = 'admit confirm'
+  }
 }

@@ -213,9 +213,10 @@ async function claim(
   const moved = await moveFolder(context.pending, claimed)
   if (moved === 'missing') return ok('lost')
   if (moved === 'taken') return fail(TAKEN)
-  if (!moved.ok) return asJournal(moved)
+  // A rename that happened has decided, also where the disk could not promise that it lasts: completing it says more.
   const journal = await readJournalIn(claimed)
   if (journal.ok && journal.value.entry.id === id) return ok('claimed')
+  if (!moved.ok) return asJournal(moved)
   // Between the look and the rename one transaction ended and another began: it is not ours to confirm.
   await moveFolder(claimed, context.pending)
   return ok('lost')

@@ -57,6 +57,94 @@ async function error(answer: Partial<CommandResult>): Promise<KernelError> {
   return result.error
 }
 
+/** An nft that answers each command line by its own. */
+function answering(answers: Readonly<Record<string, Partial<CommandResult>>>): {
+  readonly kernel: NftKernel
+  readonly asked: string[]
+} {
+  const asked: string[] = []
+  const run = (_program: string, args: readonly string[]): Promise<CommandResult> => {
+    asked.push(args.join(' '))
+    const ran = { code: 0, signal: undefined, stdout: '', stderr: '', timedOut: false, truncated: false }
+    return Promise.resolve({ kind: 'ran', ...ran, ...answers[args.join(' ')] } as CommandResult)
+  }
+  return { kernel: new NftKernel({ run, command: ['nft'] }), asked }
+}
+
+/** A listing of tables, each closed by the policy of its input chain. */
+function closed(...tables: readonly (readonly [family: string, name: string, flags?: string])[]): string {
+  const objects = tables.flatMap(([family, name, flags]) => [
+    `{"table": {"family": "${family}", "name": "${name}", "handle": 1${flags === undefined ? '' : `, "flags": ${flags}`}}}`,
+    `{"chain": {"family": "${family}", "table": "${name}", "name": "c", "handle": 1, "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}}`,
+  ])
+  return `{"nftables": [${objects.join(', ')}]}`
+}
+
+describe('everything behind nft', () => {
+  it('is one listing where no table has flags', async () => {
+    const { kernel, asked } = answering({ '-j -n list ruleset': { stdout: closed(['inet', 'a']) } })
+    const observed = await kernel.observeAll()
+    assert.ok(observed.ok)
+    assert.equal(observed.value.ruleset.tables[0]?.chains[0]?.base?.policy, 'drop')
+    assert.deepEqual(asked, ['-j -n list ruleset'])
+  })
+
+  it('asks of a table with flags for its text, and takes it for awake where that tells nothing', async () => {
+    const { kernel, asked } = answering({
+      '-j -n list ruleset': {
+        stdout: closed(
+          ['inet', 'a', '"\u0001'],
+          ['ip', 'b', '"owner"'],
+          ['ip', 'no name', '"x"'],
+          ['ip', 'c'],
+        ),
+      },
+      'list table inet a': { stdout: 'table inet a {\n\tflags dormant\n\n\tchain c {\n' },
+      'list table ip b': { stdout: 'table ip b {\n\tflags owner\n\n\tchain c {\n' },
+    })
+    const observed = await kernel.observeAll()
+    assert.ok(observed.ok)
+    assert.deepEqual(
+      observed.value.ruleset.tables.map(({ name, dormant }) => [name, dormant]),
+      [
+        ['a', true],
+        ['b', undefined],
+        ['no name', undefined],
+        ['c', undefined],
+      ],
+    )
+    assert.deepEqual(asked.slice(1), ['list table inet a', 'list table ip b'])
+  })
+
+  it('is read table by table where the listing is none, and what is no table then may do anything', async () => {
+    const { kernel } = answering({
+      '-j -n list ruleset': { stdout: '{"nftables": [broken' },
+      'list tables': { stdout: 'table inet a\ntable inet b\ntable ip gone\n' },
+      '-j -n list table inet a': { stdout: closed(['inet', 'a']) },
+      '-j -n list table inet b': { stdout: 'broken' },
+      '-j -n list table ip gone': { code: 1, stderr: 'Error: No such file or directory' },
+    })
+    const observed = await kernel.observeAll()
+    assert.ok(observed.ok)
+    const { ruleset, notes } = observed.value
+    assert.deepEqual(
+      ruleset.tables.map(({ name }) => name),
+      ['a', 'b'],
+    )
+    assert.deepEqual(notes, ['table inet b could not be read'])
+    const [statement] = ruleset.tables[1]?.chains[0]?.rules[0]?.statements ?? []
+    assert.ok(statement?.kind === 'opaque' && statement.effect === 'verdict')
+  })
+
+  it('is an error where nft itself fails', async () => {
+    const { kernel } = answering({
+      '-j -n list ruleset': { code: 1, stderr: 'Operation not permitted (you must be root)' },
+    })
+    const observed = await kernel.observeAll()
+    assert.ok(!observed.ok && observed.error.kind === 'not-permitted')
+  })
+})
+
 describe('the kernel behind nft', () => {
   it('asks nft in these words', async () => {
     const { kernel, asked } = scripted({ stdout: '{"nftables": []}' })

@@ -3,6 +3,8 @@ import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
 import { identifier, isIdentifier } from '../backends/nftables/names.ts'
 import { readJson } from '../backends/nftables/read-json.ts'
+import type { ReadObservation } from '../backends/nftables/read-observation.ts'
+import { readRuleTexts } from '../backends/nftables/rule-texts.ts'
 import { isDormantText, readObservation, unreadableTable } from '../backends/nftables/read-observation.ts'
 import { readTableNames } from '../backends/nftables/read-text.ts'
 import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
@@ -94,15 +96,25 @@ export class NftKernel implements Kernel {
   async observeAll(): Promise<Result<Observation, KernelError>> {
     const output = await this.#nft(['-j', '-n', 'list', 'ruleset'])
     if (!output.ok) return output
-    const read = readObservation(output.value.stdout)
-    if (!read.ok) return this.#observeEach()
-    const { ruleset, notes, flagged } = read.value
+    const first = readObservation(output.value.stdout)
+    if (!first.ok) return this.#observeEach()
+    const { ruleset, notes, flagged } = first.value.opaque
+      ? await this.#withTexts(output.value.stdout, first.value)
+      : first.value
     const asleep = new Set<string>()
     for (const table of flagged) if (await this.#isDormant(table)) asleep.add(`${table.family} ${table.name}`)
     const tables = ruleset.tables.map(
       (table): Table => (asleep.has(`${table.family} ${table.name}`) ? { ...table, dormant: true } : table),
     )
     return ok({ ruleset: { tables }, notes })
+  }
+
+  /** The same listing read with nft's own text of each rule; without that what the JSON told stands. */
+  async #withTexts(json: string, first: ReadObservation): Promise<ReadObservation> {
+    const output = await this.#nft(['-a', '-n', 'list', 'ruleset'])
+    if (!output.ok) return first
+    const read = readObservation(json, readRuleTexts(output.value.stdout))
+    return read.ok ? read.value : first
   }
 
   /** Where the listing of all is no JSON, that of one table spoils it: the others are read, and it is in doubt. */

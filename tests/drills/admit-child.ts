@@ -24,7 +24,7 @@ process.exitCode = await run({
   system: async () =>
     realSystem({
       ...(plan.guard === undefined ? {} : { guard: plan.guard }),
-      ...(plan.nft === undefined
+      ...(plan.nft === undefined && plan.patience === undefined
         ? {}
         : {
             // Also behind the program that ties nft's life to this process.
@@ -34,7 +34,9 @@ process.exitCode = await run({
                 program === 'setpriv'
                   ? args.map((word) => (word === 'nft' ? (plan.nft ?? word) : word))
                   : args,
-                options,
+                program === '/bin/sh' || plan.patience === undefined
+                  ? options
+                  : { ...options, timeout: plan.patience },
               ),
           }),
       onStep: async (step) => {

@@ -20,7 +20,7 @@ const mark = '\u0001ran'
 export function runInSandbox(
   host: string,
   commands: readonly string[],
-  seconds = 120,
+  seconds = 300,
 ): readonly (Ran | undefined)[] {
   const folder = mkdtempSync(join(tmpdir(), 'admit-docs-'))
   try {

@@ -17,7 +17,14 @@ export interface ChildPlan {
   readonly guard?: string
   /** A program in nft's place. */
   readonly nft?: string
+  /** Milliseconds that nft may take; as long as ever without it. */
+  readonly patience?: number
+  /** In front of the command: an nft stand-in's `before`, which covers all that is started from it. */
+  readonly before?: readonly string[]
 }
+
+/** Milliseconds in which a command surely ends, on a machine that has much other work. */
+export const PATIENCE = 180_000
 
 const CHILD = new URL('../drills/admit-child.ts', import.meta.url).pathname
 
@@ -42,6 +49,7 @@ export function startAdmit(
   options: Partial<StartOptions> = {},
 ): Promise<Program> {
   const argv = [
+    ...(plan.before ?? []),
     process.execPath,
     CHILD,
     '--policy',
@@ -50,7 +58,7 @@ export function startAdmit(
     lab.state,
     ...args,
   ]
-  const environment = { ADMIT_DRILL: JSON.stringify({ folder: lab.folder, ...plan }) }
+  const environment = { ...options.environment, ADMIT_DRILL: JSON.stringify({ folder: lab.folder, ...plan }) }
   return lab.start(argv, { ...options, environment })
 }
 
@@ -61,7 +69,7 @@ export async function runAdmitIn(
   plan: Partial<ChildPlan> = {},
 ): Promise<{ readonly exit: number | undefined; readonly output: string }> {
   const program = await startAdmit(lab, args, plan, { terminal: false })
-  const exit = await program.ended(60_000)
+  const exit = await program.ended(PATIENCE)
   return { exit, output: program.output() }
 }
 
@@ -131,7 +139,7 @@ export function guardThatHolds(
 }
 
 /** The process that is held, once it is. */
-export async function heldAt(lab: DrillLab, program?: Program, milliseconds = 30_000): Promise<number> {
+export async function heldAt(lab: DrillLab, program?: Program, milliseconds = PATIENCE): Promise<number> {
   const path = join(lab.folder, 'held')
   const end = performance.now() + milliseconds
   while (!existsSync(path)) {

@@ -41,6 +41,7 @@ export class FakeJournal implements Journal {
   #confirmed: Omit<RestorePointFiles, 'rules'> | undefined
   #points: (RestorePoint & { readonly id: string; readonly files: RestorePointFiles })[] = []
   #armed = false
+  #applier = true
   /** Whether anything can be written. */
   writable = true
   /** Whether watchdogs start. */
@@ -71,7 +72,7 @@ export class FakeJournal implements Journal {
       ...(window === undefined ? {} : { window }),
       here,
       watchdog: this.#armed ? 'alive' : 'gone',
-      applier: 'alive',
+      applier: this.#applier ? 'alive' : 'gone',
     })
   }
 
@@ -82,6 +83,7 @@ export class FakeJournal implements Journal {
   async write(entry: JournalEntry, files: JournalFiles): Promise<Result<void, JournalError>> {
     if (!this.writable) return fail(NOT_WRITABLE)
     this.#preparing.set(entry.id, { entry, files, here: 'here' })
+    this.#applier = true
     return ok(undefined)
   }
 
@@ -202,10 +204,18 @@ export class FakeJournal implements Journal {
 
   /** The watchdog looks at the clock. */
   async tick(): Promise<void> {
-    const deadline = this.#pending?.window?.deadline.uptime
-    if (this.#armed && deadline !== undefined && (await this.moment()).uptime >= deadline) {
+    if (!this.#armed || this.#pending === undefined) return
+    const deadline = this.#pending.window?.deadline.uptime
+    if (deadline === undefined) {
+      if (!this.#applier) await this.undo('applier-gone')
+    } else if ((await this.moment()).uptime >= deadline) {
       await this.undo('deadline')
     }
+  }
+
+  /** The process that began the change is killed. */
+  killApplier(): void {
+    this.#applier = false
   }
 
   /** The watchdog is killed. */

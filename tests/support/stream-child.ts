@@ -37,11 +37,11 @@ function talk(name: string, socket: Socket): void {
   })
   socket.on('error', () => socket.destroy())
   socket.on('close', () => (state.open = false))
-  // Two megabytes a second: more than enough to fill all buffers at once when nobody takes it, and a dozen talks share two processors.
+  // Half a megabyte a second: more than enough to fill all buffers at once when nobody takes it, and a dozen talks share two processors.
   const timer = setInterval(() => {
     if (socket.destroyed) clearInterval(timer)
     else if (!socket.writableNeedDrain) socket.write(PATTERN)
-  }, 2)
+  }, 8)
 }
 
 function expected(at: number, length: number): Buffer {
@@ -74,7 +74,7 @@ async function serve(port: number): Promise<void> {
   await Promise.all([once(server, 'listening'), once(datagrams, 'listening')])
   setInterval(() => {
     for (const [address, to] of peers) datagrams.send('tick', to, address, () => {})
-  }, 4)
+  }, 10)
 }
 
 async function dial(id: string, protocol: string, host: string, port: number): Promise<void> {
@@ -91,7 +91,7 @@ async function dial(id: string, protocol: string, host: string, port: number): P
   socket.on('error', () => {})
   socket.bind()
   await once(socket, 'listening')
-  setInterval(() => socket.send('tock', port, host, () => {}), 4)
+  setInterval(() => socket.send('tock', port, host, () => {}), 10)
 }
 
 async function idle(id: string, host: string, port: number, count: number): Promise<void> {

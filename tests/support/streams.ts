@@ -23,7 +23,7 @@ export class Streamer {
   }
 
   /** Says a command and waits for its answer; one that does not come fails the test. */
-  async tell(command: string, patience = 20_000): Promise<string> {
+  async tell(command: string, patience = 60_000): Promise<string> {
     this.#child.stdin.write(`${command}\n`)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`no answer to: ${command}`)), patience)

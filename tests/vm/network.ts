@@ -64,8 +64,15 @@ export interface SshCall {
 /** The words that start a client's ssh; `key` is the file of the guests' key. */
 export function sshWords(from: Client, key: string, call: SshCall = {}): readonly string[] {
   const { user = 'root', port = 22, address = GUEST.address, options = [] } = call
-  const quiet = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR']
-  const plain = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', '-o', 'ControlPath=none']
+  const quiet = [
+    '-o',
+    'StrictHostKeyChecking=no',
+    '-o',
+    'UserKnownHostsFile=/dev/null',
+    '-o',
+    'LogLevel=ERROR',
+  ]
+  const plain = ['-F', 'none', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=60', '-o', 'ControlPath=none']
   // Only what an emulated machine computes fast.
   const fast = ['-o', 'KexAlgorithms=curve25519-sha256', '-o', 'Ciphers=chacha20-poly1305@openssh.com']
   const there = ['-i', key, '-p', `${port}`, ...options, `${user}@${address}`]
@@ -80,11 +87,13 @@ export async function ssh(from: Client, key: string, command: string, call: SshC
   let stderr = ''
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
-  const { seconds = 90 } = call
+  const { seconds = 400 } = call
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`ssh from ${from.name} did not end within ${seconds} s: ${command}\n${stdout}${stderr}`))
+      reject(
+        new Error(`ssh from ${from.name} did not end within ${seconds} s: ${command}\n${stdout}${stderr}`),
+      )
     }, seconds * 1000)
     child.once('error', reject)
     child.once('close', (status) => {
@@ -95,7 +104,11 @@ export async function ssh(from: Client, key: string, command: string, call: SshC
 }
 
 /** Can this client open a TCP connection to the guest's port? `refused` by a reset, `silent` where nothing comes back. */
-export function knock(from: Client, port: number, address: string = GUEST.address): 'open' | 'refused' | 'silent' {
+export function knock(
+  from: Client,
+  port: number,
+  address: string = GUEST.address,
+): 'open' | 'refused' | 'silent' {
   // Three SYNs: 0, 1 and 3 s.
   const script = `
     const socket = require('node:net').connect(${port}, '${address}')

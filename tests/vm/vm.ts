@@ -5,7 +5,18 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { accessSync, chmodSync, constants, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from '../support/run.ts'
@@ -15,14 +26,16 @@ import { makeCheckoutDisk } from './image.ts'
 import type { Client, SshCall } from './network.ts'
 import { GUEST, layCables, ssh, sshWords, TAP } from './network.ts'
 
-/** Seconds that a boot may take on a machine that has other work. */
+/** Seconds that a boot may take, and a command in the guest: both take a tenth of it on a machine that has no other work. */
 const BOOT = 400
+const PATIENCE = 400
 
 export class Vm {
   readonly #image: string
   readonly #folder: string
   #qemu: ChildProcess | undefined
   #agent = new Agent()
+  #disks: readonly number[] = []
 
   private constructor(image: string) {
     this.#image = image
@@ -35,6 +48,7 @@ export class Vm {
     try {
       run('cp', ['--sparse=always', `${image}root.ext4`, `${vm.#folder}root.ext4`])
       makeCheckoutDisk(vm.#folder)
+      vm.#disks = [keepNameless(`${vm.#folder}root.ext4`), keepNameless(`${vm.#folder}checkout.ext4`)]
       copyFileSync(`${image}key`, vm.key)
       chmodSync(vm.key, 0o600)
       layCables()
@@ -52,12 +66,12 @@ export class Vm {
   }
 
   /** Runs a shell script in the guest as root, not over the network. */
-  async run(script: string, seconds = 120): Promise<Ran> {
+  async run(script: string, seconds = PATIENCE): Promise<Ran> {
     return this.#agent.ran(script, seconds)
   }
 
   /** The same; what it printed. Throws where it fails. */
-  async sh(script: string, seconds = 120): Promise<string> {
+  async sh(script: string, seconds = PATIENCE): Promise<string> {
     const { status, stdout, stderr } = await this.run(script, seconds)
     if (status !== 0) throw new Error(`in the guest, status ${status}: ${script}\n${stdout}${stderr}`)
     return stdout.trimEnd()
@@ -83,7 +97,7 @@ export class Vm {
   }
 
   /** Waits until the script succeeds in the guest. */
-  async until(script: string, seconds = 30): Promise<void> {
+  async until(script: string, seconds = 120): Promise<void> {
     const end = performance.now() + seconds * 1000
     for (;;) {
       if ((await this.run(script)).status === 0) return
@@ -107,7 +121,8 @@ export class Vm {
   /** Shuts down and boots again, as an administrator would. */
   async reboot(): Promise<string> {
     const before = this.#agent.boots
-    await this.run('systemctl --no-block reboot')
+    // The shutdown may be faster than the answer.
+    this.run('systemctl --no-block reboot').catch(() => undefined)
     return this.#booted(before + 1)
   }
 
@@ -127,6 +142,8 @@ export class Vm {
   end(): void {
     this.#qemu?.kill('SIGKILL')
     this.#agent.close()
+    for (const disk of this.#disks) closeSync(disk)
+    this.#disks = []
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
@@ -144,9 +161,6 @@ export class Vm {
   }
 
   #machine(): readonly string[] {
-    const disk = (name: string): string =>
-      `if=none,id=${name},format=raw,discard=unmap,file=${this.#folder}${name}.ext4`
-    // Without the modules that its processor's features would load; they are half of udev's work.
     const kernel = 'root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet mitigations=off panic=-1'
     const options = {
       machine: 'q35',
@@ -163,19 +177,31 @@ export class Vm {
     }
     const devices = [
       `virtio-net-pci,netdev=cable,mac=${GUEST.mac},romfile=`,
-      'virtio-blk-pci,drive=root',
-      'virtio-blk-pci,drive=checkout',
+      ...this.#disks.map((disk) => `virtio-blk-pci,drive=disk${disk}`),
       'virtio-rng-pci',
     ]
     return [
-      ...['-nodefaults', '-no-user-config'],
+      '-nodefaults',
+      '-no-user-config',
       ...Object.entries(options).flatMap(([key, value]) => [`-${key}`, value]),
-      ...['-drive', disk('root'), '-drive', disk('checkout')],
       ...devices.flatMap((device) => ['-device', device]),
-      ...['-serial', `file:${this.#folder}console`],
-      ...['-serial', `unix:${this.#folder}agent,server=on,wait=off`],
+      ...this.#disks.flatMap((disk) => [
+        '-drive',
+        `if=none,id=disk${disk},format=raw,file=/proc/${process.pid}/fd/${disk}`,
+      ]),
+      '-serial',
+      `file:${this.#folder}console`,
+      '-serial',
+      `unix:${this.#folder}agent,server=on,wait=off`,
     ]
   }
+}
+
+/** An open file without a name: it is gone when this process is, however that ends. */
+function keepNameless(path: string): number {
+  const file = openSync(path, 'r+')
+  unlinkSync(path)
+  return file
 }
 
 function hasKvm(): boolean {

@@ -2,7 +2,7 @@ import { PROTOCOL_NUMBER } from '../../net/protocol.ts'
 import { NFPROTO } from '../../ruleset/fields.ts'
 import type { JsonRecord } from './json-shape.ts'
 import { arrayOf, isRecord, only, textOf } from './json-shape.ts'
-import { readField } from './read-match.ts'
+import { readField, readMatch } from './read-match.ts'
 
 /** A verdict map with more elements is left as it is: it would become as many rules. */
 const MOST_ELEMENTS = 500
@@ -71,7 +71,7 @@ function plainMatch(expression: unknown): readonly unknown[] {
     // A packet has exactly one of the states.
     return [{ match: { op: op === '==' ? 'in' : '!', left, right: states } }]
   }
-  return [...implied(left), expression]
+  return readMatch(match, () => undefined) === undefined ? [...implied(left), expression] : [expression]
 }
 
 /** What nft implies before a field of a header that the model lacks: the packet has that header. */

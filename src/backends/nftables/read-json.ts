@@ -30,15 +30,16 @@ export interface ReadRuleset {
 /**
  * Reads what `nft -j list ruleset` or `nft -j list table …` printed, with or without `-n`, as text or parsed.
  * Statements that the model lacks become opaque matches; sets that it cannot hold whole are left out, so that a
- * match on one is opaque, and they are reported. An error is a text that is no such listing.
+ * match on one is opaque, and they are reported. An error is a text that is no such listing. `better` may replace
+ * what was read of a rule's object.
  */
-export function readJson(json: unknown): Result<ReadRuleset, string> {
+export function readJson(json: unknown, better: BetterRule = asRead): Result<ReadRuleset, string> {
   const parsed = typeof json === 'string' ? parseText(json) : ok(json)
   if (!parsed.ok) return parsed
   const objects = isRecord(parsed.value) ? arrayOf(parsed.value['nftables']) : undefined
   if (objects === undefined) return fail('this is not the JSON of nft: there is no list `nftables`')
   try {
-    return ok(readObjects(objects))
+    return ok(readObjects(objects, better))
   } catch (error) {
     // Writing an opaque match's text is the one thing here that goes as deep as the JSON does.
     if (error instanceof RangeError) return fail('this is not the JSON of nft: it is nested too deeply')
@@ -46,11 +47,17 @@ export function readJson(json: unknown): Result<ReadRuleset, string> {
   }
 }
 
-function readObjects(objects: readonly unknown[]): ReadRuleset {
+export type BetterRule = (object: JsonRecord, read: Rule) => Rule
+
+function asRead(_object: JsonRecord, read: Rule): Rule {
+  return read
+}
+
+function readObjects(objects: readonly unknown[], better: BetterRule): ReadRuleset {
   const drafts = new Map<string, TableDraft>()
   const unread: Unread[] = []
   for (const object of objects) readObject(object, drafts, unread)
-  return { ruleset: { tables: [...drafts.values()].map((draft) => finish(draft, unread)) }, unread }
+  return { ruleset: { tables: [...drafts.values()].map((draft) => finish(draft, unread, better)) }, unread }
 }
 
 /** An error is one sentence. */
@@ -241,14 +248,18 @@ function nftType(type: FieldType): string {
 /** A set of no type: no match on it can be read. */
 const LOST: SetUse = { types: [], use() {} }
 
-function finish(draft: TableDraft, unread: Unread[]): Table {
+function finish(draft: TableDraft, unread: Unread[], better: BetterRule): Table {
   const { family, name } = draft
   const findSet: FindSet = (set) => draft.sets.get(set) ?? (draft.lost.has(set) ? LOST : undefined)
   const chains: Chain[] = []
   for (const [chain, { base, rules: bodies }] of draft.chains) {
     const where = `${family} ${name} ${chain}`
     const rules = bodies.map(
-      (body): Rule => readRule(body, findSet, (what, weight) => unread.push(unreadItem(where, what, weight))),
+      (body): Rule =>
+        better(
+          body,
+          readRule(body, findSet, (what, weight) => unread.push(unreadItem(where, what, weight))),
+        ),
     )
     chains.push(base === undefined ? { name: chain, rules } : { name: chain, base, rules })
   }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Statement, Table } from '../../ruleset/ruleset.ts'
 import { describeRule } from './render-rule.ts'
 import type { ReadObservation } from './read-observation.ts'
+import { readRuleTexts } from './rule-texts.ts'
 import { isDormantText, readObservation, unreadableTable } from './read-observation.ts'
 
 const META = '{"metainfo": {"version": "1.0.6", "json_schema_version": 1}}'
@@ -104,6 +105,47 @@ describe('an observation of everybody’s rules', () => {
     assert.match(first ?? '', /^meta nfproto ipv4 ‹.*ttl.*› drop$/)
     assert.match(masked ?? '', /^meta l4proto tcp ‹/)
     assert.equal(modelled, 'tcp dport 22')
+  })
+
+  test('with the texts of rules, extensions are what nft says of them, and opaque statements say the whole rule', () => {
+    const xt = (name: string): unknown => ({ xt: { type: 'match', name } })
+    const at = (handle: number, ...expr: readonly unknown[]): string =>
+      JSON.stringify({ rule: { family: 'inet', table: 't', chain: 'c', handle, expr } })
+    const json = listing(
+      TABLE,
+      CHAIN,
+      at(3, xt('conntrack'), { counter: null }, { drop: null }),
+      at(4, xt('recent'), { drop: null }),
+      at(5, xt('unheard of'), { accept: null }),
+      at(6, xt('conntrack'), { accept: null }),
+    )
+    const texts = readRuleTexts(`table ip t { # handle 1
+\tchain c { # handle 1
+\t\tct state established accept # handle 3
+\t}
+}
+table inet t { # handle 2
+\tset s { # handle 9
+\t\ttype ipv4_addr
+\t}
+\tchain c { # handle 1
+\t\ttype filter hook input priority 0; policy accept;
+\t\tct state invalid counter packets 7 bytes 99 drop comment "x # handle 4" # handle 3
+\t\txt match recent counter packets 1 bytes 2 drop # handle 4
+\t\ttcp dport { 22,
+\t\t\t80 } accept # handle 6
+\t}
+}
+`)
+    const result = readObservation(json, texts)
+    assert.ok(result.ok && result.value.opaque)
+    assert.deepEqual(result.value.ruleset.tables[0]?.chains[0]?.rules.map(describeRule), [
+      'ct state invalid counter drop comment "x # handle 4"',
+      '‹xt match recent drop› drop',
+      '‹{"xt":{"type":"match","name":"unheard of"}}› accept',
+      '‹{"xt":{"type":"match","name":"conntrack"}}› accept',
+    ])
+    assert.equal(read(TABLE, CHAIN, rule({ drop: null })).opaque, false)
   })
 
   test('a table with flags is told, whatever stands for them, even what is no JSON', () => {

@@ -6,31 +6,38 @@ import { arrayOf, isRecord } from './json-shape.ts'
 import { inPlainWords } from './plain-idioms.ts'
 import type { ReadRuleset } from './read-json.ts'
 import { parseText, readJson } from './read-json.ts'
+import type { RuleTexts } from './rule-texts.ts'
+import { withText } from './rule-texts.ts'
 
 /** Everybody's tables, and what of them is left out, in words. */
 export interface ReadObservation {
   readonly ruleset: Ruleset
   readonly notes: readonly string[]
+  /** Something in it is opaque: with the rules' texts (`readRuleTexts`) more can be read, and told in nft's words. */
+  readonly opaque: boolean
   /** Tables that have flags; nft 1.0.6 does not say which, or nothing that is JSON: the text of the table tells. */
   readonly flagged: readonly TableRef[]
 }
 
 /**
  * Reads `nft -j -n list ruleset` for judging packets by it. What may decide about a packet and cannot be read becomes
- * a rule that may do anything; sets and objects that could not be read are opaque where a rule names them.
+ * a rule that may do anything; sets and objects that could not be read are opaque where a rule names them. `texts` are
+ * of `readRuleTexts`, where they were asked for.
  */
-export function readObservation(json: string): Result<ReadObservation, string> {
+export function readObservation(json: string, texts: RuleTexts = new Map()): Result<ReadObservation, string> {
   const { text, flagged } = withoutTableFlags(json)
-  const read = readPlain(text)
+  const read = readPlain(text, texts)
   if (!read.ok) return fail(read.error)
-  return ok({ ...judgeable(read.value), flagged })
+  const { ruleset, notes } = judgeable(read.value)
+  return ok({ ruleset, notes, flagged, opaque: ruleset.tables.some(isOpaque) })
 }
 
-function readPlain(text: string): Result<ReadRuleset, string> {
+function readPlain(text: string, texts: RuleTexts): Result<ReadRuleset, string> {
   const parsed = parseText(text)
   if (!parsed.ok) return parsed
   const objects = isRecord(parsed.value) ? arrayOf(parsed.value['nftables']) : undefined
-  return readJson(objects === undefined ? parsed.value : { nftables: inPlainWords(objects) })
+  if (objects === undefined) return readJson(parsed.value)
+  return readJson({ nftables: inPlainWords(objects) }, (object, rule) => withText(object, rule, texts))
 }
 
 /** `flags dormant` in what `nft list table` prints, which has them on a line of their own before all else. */
@@ -58,7 +65,7 @@ function withoutTableFlags(json: string): { readonly text: string; readonly flag
   return { text, flagged }
 }
 
-function judgeable({ ruleset, unread }: ReadRuleset): Omit<ReadObservation, 'flagged'> {
+function judgeable({ ruleset, unread }: ReadRuleset): Pick<ReadObservation, 'ruleset' | 'notes'> {
   const lost = new Map<string, string[]>()
   const notes: string[] = []
   for (const { where, what, weight } of unread) {
@@ -75,6 +82,12 @@ function judgeable({ ruleset, unread }: ReadRuleset): Omit<ReadObservation, 'fla
     return texts === undefined ? table : withDoubt(table, texts)
   })
   return { ruleset: { tables }, notes }
+}
+
+function isOpaque({ chains }: Table): boolean {
+  return chains.some(({ rules }) =>
+    rules.some(({ statements }) => statements.some(({ kind }) => kind === 'opaque')),
+  )
 }
 
 /** The table with chains at every hook that a packet for this host and its answer pass, in which anything may happen. */

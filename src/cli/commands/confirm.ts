@@ -1,6 +1,6 @@
 import { judgeConfirm } from '../../apply/confirm.ts'
 import type { JournalEntry, JournalState, Proof, Window } from '../../apply/journal.ts'
-import { same } from '../../apply/transact.ts'
+import { claimPending, same } from '../../apply/transact.ts'
 import { printable } from '../../base/terminal.ts'
 import { ADMIT_TABLE } from '../../compile/compile.ts'
 import type { Context } from '../context.ts'
@@ -120,7 +120,7 @@ async function claim(context: Context, entry: JournalEntry, proof: Proof): Promi
   const { output, system, statePath } = context
   const journal = system.journal(statePath)
   await system.onStep?.('confirm-claim')
-  const claimed = await journal.claim(entry.id, proof)
+  const claimed = await claimPending(journal, entry.id, proof)
   if (!claimed.ok) return journalRefused(context, 'confirm', claimed.error)
   if (claimed.value === 'lost') {
     output.warn(

@@ -1,4 +1,5 @@
-# An office gateway: eth0 to the Internet, eth1 to the office with two machines on it, sshd on port 22. The machine
+# An office gateway: eth0 to the Internet, eth1 to the office with two machines on it, sshd on port 22, and whoever types the
+# commands logged in from the machine desk. The machine
 # desk serves port 80 in the office. machines.csv in the home folder is the office's own list of 200 machines.
 ip netns add uplink
 ip link add eth0 type veth peer name eth0 netns uplink
@@ -51,3 +52,4 @@ table ip office {
 	}
 }
 END
+log_in desk 192.168.1.7 192.168.1.1 22

@@ -15,16 +15,12 @@ import { SystemConnections } from '../../src/system/connections.ts'
 import { readHostFacts } from '../../src/system/host-reader.ts'
 import { NftKernel } from '../../src/system/nft-kernel.ts'
 import { applyPolicy, policyOf } from '../support/apply-policy.ts'
-import type { Client } from '../support/clients.ts'
-import { cableClient, unplug } from '../support/clients.ts'
+import type { Person } from '../support/stage.ts'
+import { Stage, until } from '../support/stage.ts'
 import { expectOk } from '../support/expect-ok.ts'
 import { run } from '../support/run.ts'
-import type { Heard } from '../support/streams.ts'
-import { Streamer } from '../support/streams.ts'
 
 const PORT = 7000
-/** What may pass after a cut, and how long it is watched that nothing more does. */
-const SECOND = 1000
 const MACS = { laptop: '02:12:00:00:00:01', guest: '02:12:00:00:00:02', inner: '02:12:00:00:00:09' } as const
 const LAPTOP = `  laptop: { mac: ${MACS.laptop} }`
 const GUEST = `  guest: { mac: ${MACS.guest} }`
@@ -32,57 +28,25 @@ const GUEST = `  guest: { mac: ${MACS.guest} }`
 const kernel = new NftKernel()
 const connections = new SystemConnections()
 
-interface Person {
-  readonly client: Client
-  streamer: Streamer
-}
-
-/** A talk: what each side has heard of the other. */
-interface Talk {
-  readonly name: string
-  readonly who: Person
-  readonly protocol: 'tcp' | 'udp'
-  readonly through: boolean
-  readonly atServer: string
-}
-
 describe('cut for good', () => {
+  let stage: Stage
   let laptop: Person
   let guest: Person
-  let inner: Person
-  let host: Streamer
   let facts: HostFacts
 
   before(async () => {
-    ;[laptop, guest, inner] = [
-      person('laptop', 1, MACS.laptop),
-      person('guest', 2, MACS.guest),
-      person('inner', 9, MACS.inner),
-    ]
-    run('sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'])
-    for (const { client } of [laptop, guest, inner]) {
-      run('ip', ['-n', client.name, 'route', 'add', 'default', 'via', client.host])
-      run('ip', ['-n', client.name, '-6', 'route', 'add', 'default', 'via', client.host6])
-    }
-    host = new Streamer()
-    await host.tell(`serve ${PORT}`)
-    await inner.streamer.tell(`serve ${PORT}`)
+    stage = await Stage.open(PORT, MACS)
+    ;({ laptop, guest } = stage)
     await guest.streamer.tell(`serve ${PORT}`)
-    await readFacts()
+    facts = (await readHostFacts(runCommand, [])).facts
   })
-  after(async () => {
-    await host.end()
-    for (const { client, streamer } of [laptop, guest, inner]) {
-      await streamer.end()
-      await unplug(client)
-    }
-  })
+  after(() => stage.close())
 
   // First of all, while no rule has ever asked for connection tracking in this namespace.
   test('connected before the first apply', async () => {
-    const talks = [...(await talksOf(laptop, 'direct')), ...(await talksOf(guest, 'everywhere'))]
-    await host.tell(`idle outgoing ${guest.client.address} ${PORT} 1`)
-    await assertAlive(talks)
+    const talks = [...(await stage.talksOf(laptop, 'direct')), ...(await stage.talksOf(guest, 'everywhere'))]
+    await stage.host.tell(`idle outgoing ${guest.client.address} ${PORT} 1`)
+    await stage.assertAlive(talks)
     assert.equal(run('conntrack', ['-L']).trim(), '', 'connection tracking was on before the rules were')
 
     const report = await apply(LAPTOP, 'laptop')
@@ -94,12 +58,13 @@ describe('cut for good', () => {
       [{ address: guest.client.address, port: PORT }],
       'a connection that this host opened is named',
     )
+    // Those through this host are named only where their server was seen first.
     assert.deepEqual(
-      udpNames(report),
+      [...new Set(udpNames(report))],
       [`${guest.client.address} peer`, `${guest.client.address6} peer`].sort(),
     )
-    await assertCut(talks.filter(({ who }) => who === guest))
-    await assertAlive(talks.filter(({ who }) => who === laptop))
+    await stage.assertCut(talks.filter(({ who }) => who === guest))
+    await stage.assertAlive(talks.filter(({ who }) => who === laptop))
   })
 
   test('a second apply of the same rules cuts nothing', async () => {
@@ -110,11 +75,14 @@ describe('cut for good', () => {
   test('revoked', async () => {
     await restart()
     await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
-    const talks = [...(await talksOf(laptop, 'everywhere')), ...(await talksOf(guest, 'everywhere'))]
-    await assertAlive(talks)
+    const talks = [
+      ...(await stage.talksOf(laptop, 'everywhere')),
+      ...(await stage.talksOf(guest, 'everywhere')),
+    ]
+    await stage.assertAlive(talks)
     const again = await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
     assert.deepEqual([again.cut, again.flows, again.problems], [[], [], []])
-    await assertAlive(talks)
+    await stage.assertAlive(talks)
 
     const report = await apply(LAPTOP, 'laptop')
     assert.deepEqual(cutAddresses(report), [guest.client.address, guest.client.address6].sort())
@@ -140,25 +108,30 @@ describe('cut for good', () => {
       'the forwarded ones have theirs still',
     )
     assert.equal(ofGuest.filter(({ protocol }) => protocol === 'udp').length, 4)
-    await assertCut(talks.filter(({ who }) => who === guest))
-    await assertAlive(talks.filter(({ who }) => who === laptop))
+    await stage.assertCut(talks.filter(({ who }) => who === guest))
+    await stage.assertAlive(talks.filter(({ who }) => who === laptop))
   })
 
   test('expired: from that second on nothing of the client is accepted, though no process does anything', async () => {
     await restart()
-    const end = Math.floor(Date.now() / 1000) + 8
+    const started = Date.now()
+    await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
+    const talks = [...(await stage.talksOf(laptop, 'direct')), ...(await stage.talksOf(guest, 'everywhere'))]
+    await stage.assertAlive(talks)
+    // As long as this machine needs for the same once more, and then some.
+    const end = Math.ceil(Date.now() / 1000 + 3 + (2 * (Date.now() - started)) / 1000)
     const until = new Date(end * 1000).toISOString().replace('.000', '')
-    await apply(`${LAPTOP}\n${GUEST.slice(0, -2)}, until: ${until} }`, 'laptop, guest')
-    const talks = [...(await talksOf(laptop, 'direct')), ...(await talksOf(guest, 'everywhere'))]
-    await assertAlive(talks)
-    assert.ok(Date.now() / 1000 < end - 1, 'this machine is too slow to tell')
+    const report = await apply(`${LAPTOP}\n${GUEST.slice(0, -2)}, until: ${until} }`, 'laptop, guest')
+    assert.deepEqual([report.cut, report.flows], [[], []])
+    await stage.assertAlive(talks)
+    assert.ok(Date.now() / 1000 < end, 'this machine is too slow to tell')
     // `until` is inclusive of its own second, and the kernel compares whole seconds.
     await sleep(end * 1000 + 1100 - Date.now())
-    await assertCut(talks.filter(({ who }) => who === guest))
-    await assertAlive(talks.filter(({ who }) => who === laptop))
+    await stage.assertCut(talks.filter(({ who }) => who === guest))
+    await stage.assertAlive(talks.filter(({ who }) => who === laptop))
   })
 
-  test('a thousand connections, and half-open ones', async () => {
+  test('a thousand connections, and half-open ones', async (context) => {
     await restart()
     await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
     await guest.streamer.tell(`idle many ${guest.client.host} ${PORT} 1000`, 60_000)
@@ -166,13 +139,14 @@ describe('cut for good', () => {
     await laptop.streamer.tell(`idle few ${laptop.client.host6} ${PORT} 10`)
     // The guest's system hears no answer to a first SYN, so these stay half open.
     run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], NO_ANSWERS)
+    context.after(() => run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'deaf']))
     for (let count = 0; count < 3; count++)
       void guest.streamer.tell(`dial half${count} tcp ${guest.client.host} ${PORT}`).catch(() => {})
     await until(() => halfOpen() > 0)
 
     const started = performance.now()
     const report = await apply(LAPTOP, 'laptop')
-    assert.ok(performance.now() - started < 5000, 'it takes too long')
+    assert.ok(performance.now() - started < 20_000, 'it takes too long')
     assert.ok(report.cut.length > 1000, `${report.cut.length}`)
     assert.deepEqual(
       [report.remaining, report.undecided, report.entriesLeft, report.problems],
@@ -193,7 +167,6 @@ describe('cut for good', () => {
       ({ local, remote }) => local.port === PORT && remote.address === laptop.client.address6,
     )
     assert.equal(few.length, 10)
-    run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'deaf'])
   })
 
   test('a connection whose listener is gone', async () => {
@@ -201,7 +174,7 @@ describe('cut for good', () => {
     await apply(`${LAPTOP}\n${GUEST}`, 'laptop, guest')
     await guest.streamer.tell(`idle orphan ${guest.client.host} ${PORT} 1`)
     await laptop.streamer.tell(`idle kept ${laptop.client.host} ${PORT} 1`)
-    await host.tell(`deaf ${PORT}`)
+    await stage.host.tell(`deaf ${PORT}`)
     const report = await apply(LAPTOP, 'laptop')
     assert.deepEqual(cutAddresses(report), [guest.client.address], 'tracking knows who opened it')
     assert.equal((await laptop.streamer.counts())['kept']?.count, 0)
@@ -209,8 +182,8 @@ describe('cut for good', () => {
 
   test('connections for whose opener somebody else’s tracking took the server', async () => {
     await restart()
-    const talks = await talksOf(guest, 'everywhere')
-    await assertAlive(talks)
+    const talks = await stage.talksOf(guest, 'everywhere')
+    await stage.assertAlive(talks)
     // Tracking begins while only the servers are heard.
     run('ip', ['netns', 'exec', 'guest', 'nft', '-f', '-'], DUMB)
     await sleep(100)
@@ -220,14 +193,14 @@ describe('cut for good', () => {
       return flows.filter(({ original }) => original.sourcePort === PORT).length === talks.length
     })
     run('ip', ['netns', 'exec', 'guest', 'nft', 'delete', 'table', 'inet', 'dumb'])
-    await assertAlive(talks)
+    await stage.assertAlive(talks)
 
     const report = await apply(LAPTOP, 'laptop')
     assert.deepEqual([report.remaining, report.entriesLeft, report.problems], [[], 0, []])
     assert.deepEqual(cutAddresses(report), [guest.client.address, guest.client.address6].sort())
     const both = [`${guest.client.address} peer`, `${guest.client.address6} peer`]
     assert.deepEqual(udpNames(report), [...both, ...both].sort(), 'with this host, and through it')
-    await assertCut(talks)
+    await stage.assertCut(talks)
     run('nft', ['delete', 'table', 'inet', 'other'])
   })
 
@@ -247,11 +220,17 @@ describe('cut for good', () => {
   })
 
   test('the probe ends its own connection, and no other', async () => {
-    await host.tell(`idle own 127.0.0.1 ${PORT} 3`)
+    await stage.host.tell(`idle own 127.0.0.1 ${PORT} 3`)
     expectOk(await connections.canKill(), 'canKill')
     await sleep(100)
-    assert.equal((await host.counts())['own']?.count, 0)
+    assert.equal((await stage.host.counts())['own']?.count, 0)
   })
+
+  /** Everybody begins anew, with no rules and no connections. */
+  async function restart(): Promise<void> {
+    nftDelete()
+    await stage.restart()
+  }
 
   /** Applies and cuts, as `admit apply` does. */
   async function apply(devices: string, admitted: string): Promise<CutReport> {
@@ -263,92 +242,7 @@ describe('cut for good', () => {
     assert.ok(table !== undefined)
     return cutRefused(connections, table, facts, Date.now() / 1000, { fresh })
   }
-
-  /** Everybody begins anew, with no rules and no connections. */
-  async function restart(): Promise<void> {
-    nftDelete()
-    for (const one of [laptop, guest, inner]) {
-      await one.streamer.end()
-      one.streamer = new Streamer(one.client.name)
-    }
-    await host.end()
-    host = new Streamer()
-    run('conntrack', ['-F'])
-    await Promise.all([host, inner.streamer].map((one) => one.tell(`serve ${PORT}`)))
-  }
-
-  async function readFacts(): Promise<void> {
-    facts = (await readHostFacts(runCommand, [])).facts
-  }
-
-  /** TCP and UDP of both families, with this host and, where asked for, with the machine behind it. */
-  async function talksOf(who: Person, where: 'direct' | 'everywhere'): Promise<readonly Talk[]> {
-    const { client, streamer } = who
-    const talks: Talk[] = []
-    for (const through of where === 'direct' ? [false] : [false, true]) {
-      for (const protocol of ['tcp', 'udp'] as const) {
-        const [to, to6] = through
-          ? [inner.client.address, inner.client.address6]
-          : [client.host, client.host6]
-        for (const [target, own] of [[to, client.address] as const, [to6, client.address6] as const]) {
-          const name = `${client.name} ${protocol} ${target}`.replaceAll(' ', '-')
-          await streamer.tell(`dial ${name} ${protocol} ${target} ${PORT}`)
-          talks.push({ name, who, protocol, through, atServer: `${protocol} ${own}` })
-        }
-      }
-    }
-    return talks
-  }
-
-  /** What the server and the client of a talk have heard so far. */
-  async function heardOf(
-    talks: readonly Talk[],
-  ): Promise<readonly { readonly server: Heard; readonly client: Heard }[]> {
-    const counts = new Map<Streamer, Readonly<Record<string, Heard>>>()
-    for (const streamer of new Set([host, inner.streamer, ...talks.map(({ who }) => who.streamer)])) {
-      counts.set(streamer, await streamer.counts())
-    }
-    return talks.map(({ name, who, through, atServer }) => {
-      const server = counts.get(through ? inner.streamer : host)?.[atServer]
-      const client = counts.get(who.streamer)?.[name]
-      return { server: server ?? SILENCE, client: client ?? SILENCE }
-    })
-  }
-
-  async function assertAlive(talks: readonly Talk[]): Promise<void> {
-    const before = await heardOf(talks)
-    await until(async () =>
-      (await heardOf(talks)).every((now, index) => {
-        const was = before[index]
-        return was !== undefined && now.server.count > was.server.count && now.client.count > was.client.count
-      }),
-    )
-    for (const [index, { server, client }] of (await heardOf(talks)).entries()) {
-      const name = talks[index]?.name
-      assert.ok(server.whole && client.whole && server.open && client.open, `${name} is broken`)
-    }
-  }
-
-  /** Within a second nothing is heard any more: over TCP on neither side, over UDP nothing of the client's. */
-  async function assertCut(talks: readonly Talk[]): Promise<void> {
-    await sleep(SECOND)
-    const first = await heardOf(talks)
-    await sleep(SECOND)
-    for (const [index, { server, client }] of (await heardOf(talks)).entries()) {
-      const [talk, was] = [talks[index], first[index]]
-      assert.equal(server.count, was?.server.count, `${talk?.name}: the server hears`)
-      if (talk?.protocol === 'tcp')
-        assert.equal(client.count, was?.client.count, `${talk.name}: the client hears`)
-    }
-  }
 })
-
-const SILENCE: Heard = { count: 0, whole: true, open: true }
-
-/** A machine on its cable, and its programs; a restart replaces those. */
-function person(name: string, number: number, mac: string): Person {
-  return { client: cableClient(name, number, mac), streamer: new Streamer(name) }
-}
 
 function policyText(devices: string, admitted: string): string {
   return `admit: 1
@@ -413,12 +307,4 @@ function cutAddresses(report: CutReport): readonly string[] {
 
 function udpNames(report: CutReport): readonly string[] {
   return report.flows.map(({ remote, opened }) => `${remote.address} ${opened}`).sort()
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, 'it did not happen in time')
-    await sleep(20)
-  }
 }
