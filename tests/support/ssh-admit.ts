@@ -36,8 +36,8 @@ export function typeAt(host: SshHost, namespace: string, line: string): Said {
 }
 
 function shell(before: readonly string[], text: string): Said {
-  const [program = '', ...words] = [...before, 'sh', '-c', `{ ${text}\n} 2>&1; echo "status $?"`]
-  const out = run(program, words)
+  // env runs the words after it: the same with something before the shell, or nothing.
+  const out = run('env', [...before, 'sh', '-c', `{ ${text}\n} 2>&1; echo "status $?"`])
   const status = /status (\d+)\n$/.exec(out)?.[1]
   return { status: Number(status), out: out.replace(/status \d+\n$/, '') }
 }
