@@ -88,7 +88,11 @@ describe('no gap', () => {
   const other = (): 0 | 1 => (present === 0 ? 1 : 0)
 
   /** admit from its command line on, in this process: its start would take the most of the time. */
-  async function admit(words: readonly string[], policy: number): Promise<number> {
+  async function admit(
+    words: readonly string[],
+    policy: number,
+    codes: readonly number[] = [0],
+  ): Promise<number> {
     let said = ''
     const hear = (text: string): void => {
       said += text
@@ -101,7 +105,7 @@ describe('no gap', () => {
       terminal: { out: false, err: false, width: 100 },
       system: async () => realSystem(),
     })
-    assert.equal(code, 0, `admit ${words.join(' ')}: ${said}`)
+    assert.ok(codes.includes(code), `admit ${words.join(' ')} ended with ${code}: ${said}`)
     return code
   }
 
@@ -168,7 +172,8 @@ describe('no gap', () => {
     const measured = await lab.during(async () => {
       done = await repeat(UNDOS, 2, async (index) => {
         const byHand = index === 0 || (index > 1 && random.chance(0.5))
-        await admit(['apply', '--confirm-within', byHand ? '60s' : '1s'], other())
+        // 3: on a busy machine its second is over, and it is undone, before the command has said all that it had to say.
+        await admit(['apply', '--confirm-within', byHand ? '60s' : '1s'], other(), byHand ? [0] : [0, 3])
         if (byHand) {
           asked++
           await admit(['rollback'], present)
