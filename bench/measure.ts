@@ -11,6 +11,9 @@ export interface Cost {
   readonly bytes: number
 }
 
+/** Who puts rules into the kernel: admit, and what one would use without it. */
+export type Loader = 'admit' | 'nft' | 'restore' | 'apply'
+
 /** How often memory is looked at, in milliseconds. Only in runs whose time does not count. */
 const SAMPLE = 4
 

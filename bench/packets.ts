@@ -59,7 +59,8 @@ export function floodRates(devices: number, seconds: number, applyPolicy: () => 
   }
 }
 
-function recipe(devices: number): string {
+/** The recipe for the first so many devices, as `iptables-restore` reads it. */
+export function recipe(devices: number): string {
   const rules = Array.from(
     { length: devices },
     (_, index) => `-A INPUT -m mac --mac-source ${macAddress(index)} -j ACCEPT`,

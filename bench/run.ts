@@ -3,12 +3,12 @@
  *
  *   bench/run.ts             everything: ten minutes
  *   bench/run.ts --smoke     small sizes, once each: does the benchmark itself still run?
- *   bench/run.ts start sizes packets     only these parts
+ *   bench/run.ts start sizes packets applies     only these parts
  */
 import { spawnSync } from 'node:child_process'
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { Cost } from './measure.ts'
+import type { Cost, Loader } from './measure.ts'
 import { median } from './measure.ts'
 import type { Rates } from './packets.ts'
 import type { Mix } from './policies.ts'
@@ -18,15 +18,22 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { smoke: { type: 'boolean', default: false } },
 })
-const PARTS = ['start', 'sizes', 'packets'] as const
+const PARTS = ['start', 'sizes', 'packets', 'applies'] as const
 const strange = positionals.find((word) => !(PARTS as readonly string[]).includes(word))
 if (strange !== undefined) {
   console.error(`bench: there is no part ${strange}; the parts are ${PARTS.join(', ')}`)
   process.exit(2)
 }
 const plan = values.smoke
-  ? { sizes: [10, 200], runs: 1, starts: 2, packets: [10], seconds: 0.1 }
-  : { sizes: [10, 1000, 10_000, 100_000], runs: 3, starts: 20, packets: [10, 1000, 10_000], seconds: 2 }
+  ? { sizes: [10, 200], runs: 1, starts: 2, packets: [10], seconds: 0.1, applies: ['readme'] }
+  : {
+      sizes: [10, 1000, 10_000, 100_000],
+      runs: 3,
+      starts: 20,
+      packets: [10, 1000, 10_000],
+      seconds: 2,
+      applies: ['readme', 10_000],
+    }
 /** From here on one run is enough: seconds are not lost among the moods of a machine. */
 const LARGE = 100_000
 const wants = (part: (typeof PARTS)[number]): boolean =>
@@ -43,10 +50,18 @@ type Column = keyof typeof COLUMNS
 type Costs = Readonly<Record<Column, Cost>>
 const columns = Object.keys(COLUMNS) as readonly Column[]
 
+const LOADERS: Readonly<Record<Loader, string>> = {
+  admit: '`admit apply --no-confirm`',
+  nft: '`nft -f` of the same rules',
+  restore: '`iptables-restore` of the recipe',
+  apply: '`iptables-apply` of it, answered at once',
+}
+
 say(machine())
 if (wants('start')) startTable()
 if (wants('sizes')) for (const mix of ['mac', 'mixed'] as const) sizeTables(mix)
 if (wants('packets')) packetTable()
+if (wants('applies')) applyTable()
 say(
   `Load average afterwards: ${loadavg()
     .map((load) => load.toFixed(1))
@@ -120,6 +135,28 @@ function packetTable(): void {
     say(
       `| ${thousands(size)} | ${rates.map((rate) => (rate / 1000).toFixed(rate < 20_000 ? 1 : 0)).join(' | ')} |`,
     )
+  }
+  say('')
+}
+
+function applyTable(): void {
+  const loaders = Object.keys(LOADERS) as readonly Loader[]
+  say(
+    `Into a kernel without rules: seconds by the clock, processor seconds in brackets (medians of ${plan.runs}); and how often \`nft -f\` goes into it`,
+    '',
+    `| policy | ${Object.values(LOADERS).join(' | ')} |`,
+    `|---|${loaders.map(() => '---:|').join('')}`,
+  )
+  for (const which of plan.applies) {
+    const costs = stage('applies', which, plan.runs) as Readonly<Record<Loader, readonly Cost[]>>
+    const clock = (loader: Loader): number => median(costs[loader].map(({ seconds }) => seconds))
+    const cells = loaders.map((loader) => {
+      const cpu = median(costs[loader].map((cost) => cost.cpu))
+      const ratio = loader === 'nft' ? '' : `, ${(clock(loader) / clock('nft')).toFixed(1)} ×`
+      return `${clock(loader).toFixed(2)} (${cpu.toFixed(2)})${ratio}`
+    })
+    const name = typeof which === 'number' ? `${thousands(which)} MAC addresses` : 'the README’s'
+    say(`| ${name} | ${cells.join(' | ')} |`)
   }
   say('')
 }

@@ -5,16 +5,17 @@
  *   stage.ts sizes MIX DEVICES time|memory     what each command costs, once each
  *   stage.ts start RUNS                        start times, one list for each command
  *   stage.ts packets DEVICES SECONDS           frames a second that the input chain disposes of
+ *   stage.ts applies readme|DEVICES RUNS       a whole apply beside the loaders of others, one list for each
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { requirePrivateNamespace } from '../tests/support/private-namespace.ts'
 import { run } from '../tests/support/run.ts'
-import type { Cost } from './measure.ts'
+import type { Cost, Loader } from './measure.ts'
 import { measure } from './measure.ts'
 import type { Rates } from './packets.ts'
-import { floodRates } from './packets.ts'
+import { floodRates, recipe } from './packets.ts'
 import type { Mix } from './policies.ts'
 import { INTERFACE, policyText } from './policies.ts'
 
@@ -38,6 +39,11 @@ async function work([what, ...args]: readonly string[]): Promise<unknown> {
       return startTimes(Number(args[0]))
     case 'packets':
       return packets(Number(args[0]), Number(args[1]))
+    case 'applies':
+      return applies(
+        args[0] === 'readme' ? readmePolicy() : policyText('open', Number(args[0])),
+        Number(args[1]),
+      )
     default:
       throw new Error(`no benchmark is called ${what}`)
   }
@@ -77,9 +83,9 @@ async function sizes(mix: Mix, devices: number, memory: boolean): Promise<Readon
   ]
   const check = await measure(admitWith('check', policy), { memory })
   const plan = await measure(admitWith('plan', policy), { memory, expected: 1 })
-  const apply = await measure(admitWith('apply', policy), { memory })
+  const apply = await measure([...admitWith('apply', policy), '--no-confirm'], { memory })
   const sets = write('sets.nft', setsAlone(readFileSync(join(state, 'rules.nft'), 'utf8')))
-  const again = await measure(admitWith('apply', more), { memory })
+  const again = await measure([...admitWith('apply', more), '--no-confirm'], { memory })
   run('nft', ['delete', 'table', 'inet', 'admit'])
   const nft = await measure(['nft', '-f', sets], { memory })
   return { check, plan, apply, again, nft }
@@ -89,7 +95,40 @@ async function sizes(mix: Mix, devices: number, memory: boolean): Promise<Readon
 function packets(devices: number, seconds: number): Rates {
   const policy = write('policy.yaml', policyText('open', devices))
   const state = join(folder, 'state')
-  return floodRates(devices, seconds, () => run(admit, ['apply', '--policy', policy, '--state', state]))
+  const words = ['apply', '--no-confirm', '--policy', policy, '--state', state]
+  return floodRates(devices, seconds, () => run(admit, words))
+}
+
+/**
+ * Each puts rules into a kernel that has none, turn by turn. `iptables-apply` is answered y at once: what it costs is its
+ * own, no waiting.
+ */
+async function applies(text: string, runs: number): Promise<Readonly<Record<string, readonly Cost[]>>> {
+  const policy = write('policy.yaml', text)
+  const state = join(folder, 'state')
+  const command = [admit, 'apply', '--no-confirm', '--policy', policy, '--state', state] as const
+  const devices = text.match(/\bmac:/g)?.length ?? 0
+  const list = write('recipe.rules', recipe(devices))
+  const rules = join(state, 'rules.nft')
+  const empty = (): void => {
+    run('nft', ['flush', 'ruleset'])
+  }
+  const answered = `echo y | iptables-apply -t 30 '${list}'`
+  const costs: Record<Loader, Cost[]> = { admit: [], nft: [], restore: [], apply: [] }
+  for (let turn = -1; turn < runs; turn++) {
+    for (const [loader, words] of [
+      ['admit', command],
+      ['nft', ['nft', '-f', rules]],
+      ['restore', ['iptables-restore', list]],
+      ['apply', ['sh', '-c', answered]],
+    ] as const) {
+      empty()
+      const cost = await measure(words, { memory: false })
+      // The first turn fills caches.
+      if (turn >= 0) costs[loader].push(cost)
+    }
+  }
+  return costs
 }
 
 /** The stored rules without their chains: the tables and sets, as somebody would write them for `nft -f`. */

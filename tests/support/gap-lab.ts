@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { IpAddress } from '../../src/net/ip-address.ts'
 import type { MacAddress } from '../../src/net/mac-address.ts'
 import type { Client } from './clients.ts'
@@ -16,6 +17,7 @@ import { Streamer } from './streams.ts'
 /** Where the numbered traffic goes. */
 export const NUMBERS = 7000
 
+const KINDS = ['stranger', 'udp', 'tcp', 'answers'] as const
 const FRIENDS = ['card', 'twin'] as const
 const MACS = { card: '02:ad:00:00:01:01', twin: '02:ad:00:00:01:02', stranger: '02:ad:00:00:01:03' } as const
 
@@ -80,18 +82,15 @@ async function during(machines: Machines, work: () => Promise<void>): Promise<Me
   const flood = startFlood(machines)
   try {
     for (const [index, friend] of friends.entries()) await dialAll(friend, machines[FRIENDS[index] ?? 'card'])
-    while (passage('stranger').before === 0) await sleep(5)
+    while (passages().stranger.before === 0) await sleep(5)
     await work()
     for (const friend of friends) await friend.tell('stop', 60_000)
     await flood.end()
-    await quiet()
+    const counters = await quiet()
     await server.tell('stop')
     const [counts, ...own] = await Promise.all([server, ...friends].map((each) => each.counts()))
     return {
-      stranger: passage('stranger'),
-      udp: passage('udp'),
-      tcp: passage('tcp'),
-      answers: passage('answers'),
+      ...counters,
       server: counts as unknown as Readonly<Record<string, Counted>>,
       friends: Object.assign({}, ...own) as Readonly<Record<string, Counted>>,
     }
@@ -115,7 +114,7 @@ async function dialAll(friend: Streamer, { name, host, host6 }: Client): Promise
 
 /** Counts each kind before connection tracking and after the last rule of anybody's. */
 const COUNTERS = `table inet gap {
-  ${['stranger', 'udp', 'tcp', 'answers'].map((name) => `counter ${name}_before { }\n  counter ${name}_after { }`).join('\n  ')}
+  ${KINDS.map((name) => `counter ${name}_before { }\n  counter ${name}_after { }`).join('\n  ')}
   chain arriving {
     type filter hook prerouting priority -290;
     ${countersOf('before')}
@@ -143,35 +142,38 @@ function countersOf(when: string): string {
   return [
     `iifname to-stranger meta l4proto { tcp, udp } counter name stranger_${when}`,
     ...['udp', 'tcp'].map(
-      (protocol) => `iifname { to-card, to-twin } ${protocol} dport ${NUMBERS} counter name ${protocol}_${when}`,
+      (protocol) =>
+        `iifname { to-card, to-twin } ${protocol} dport ${NUMBERS} counter name ${protocol}_${when}`,
     ),
   ].join('\n    ')
 }
 
-function passage(name: string): Passage {
-  return { before: countOf(`${name}_before`), after: countOf(`${name}_after`) }
-}
+type Passages = Readonly<Record<(typeof KINDS)[number], Passage>>
 
-function countOf(counter: string): number {
-  const packets = /packets (\d+)/.exec(nft(`list counter inet gap ${counter}`))?.[1]
-  if (packets === undefined) throw new Error(`no counter ${counter}`)
-  return Number(packets)
-}
-
-/** Waits until nothing is under way any more. */
-async function quiet(): Promise<void> {
-  let before = -1
-  for (let now = total(); now !== before; now = total()) {
-    before = now
-    await sleep(100)
+/** All of them by one call of nft: on a busy machine each takes its time. */
+function passages(): Passages {
+  const listed = nft('list counters table inet gap')
+  const counts = new Map(
+    [...listed.matchAll(/counter (\w+) \{\s*packets (\d+)/g)].map(([, name, count]) => [name, Number(count)]),
+  )
+  const count = (name: string): number => {
+    const found = counts.get(name)
+    if (found === undefined) throw new Error(`no counter ${name}`)
+    return found
   }
+  const of = (name: string): Passage => ({ before: count(`${name}_before`), after: count(`${name}_after`) })
+  return { stranger: of('stranger'), udp: of('udp'), tcp: of('tcp'), answers: of('answers') }
 }
 
-function total(): number {
-  return ['stranger', 'udp', 'tcp', 'answers'].reduce((sum, name) => {
-    const { before, after } = passage(name)
-    return sum + before + after
-  }, 0)
+/** Waits until nothing is under way any more; what was counted by then. */
+async function quiet(): Promise<Passages> {
+  let before = passages()
+  for (;;) {
+    await sleep(100)
+    const now = passages()
+    if (isDeepStrictEqual(before, now)) return now
+    before = now
+  }
 }
 
 const SYN = 0x02

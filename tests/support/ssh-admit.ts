@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { run } from './run.ts'
 import type { SshHost } from './ssh-host.ts'
 import type { Said } from './ssh-lab.ts'
-import { sshWords } from './ssh-lab.ts'
+import { sshIdentity } from './ssh-lab.ts'
 
 /** admit as a user of the lab's host finds it: a word in the PATH, with a policy and a state folder of this test's own. */
 export interface InstalledAdmit {
@@ -29,20 +29,15 @@ export function installAdmit(host: SshHost): InstalledAdmit {
   return { policy, state, atConsole: (line) => shell([], line) }
 }
 
-/** Types a line into a shell of a client's, letter for letter; only whose key it is, and that the host is known, is put in. */
+/** Types a line into a shell of a client's, letter for letter; the client's ssh has the key in its configuration. */
 export function typeAt(host: SshHost, namespace: string, line: string): Said {
-  const words = sshWords(host, { from: namespace, to: 'HOST' })
-  // Not how to connect: that is what the line says.
-  const given = words.filter((word) => /^(-o|-F|\/dev\/null|IdentityFile=|IdentitiesOnly|StrictHost|UserKnown|LogLevel|BatchMode)/.test(word))
-  const options = given.filter((word, index) => word !== '-o' || given[index + 1] !== '-o')
-  if (options.at(-1) === '-o') options.pop()
-  const function_ = `ssh() { command ssh ${options.join(' ')} "$@"; }`
-  return shell(['ip', 'netns', 'exec', namespace], `${function_}\n${line}`)
+  const configured = `ssh() { command ssh ${sshIdentity(host).join(' ')} "$@"; }`
+  return shell(['ip', 'netns', 'exec', namespace], `${configured}\n${line}`)
 }
 
 function shell(before: readonly string[], text: string): Said {
-  const [program = '', ...words] = [...before, 'sh', '-c', `{ ${text}\n} 2>&1; echo "status $?"`]
-  const out = run(program, words)
+  // env runs the words after it: the same with something before the shell, or nothing.
+  const out = run('env', [...before, 'sh', '-c', `{ ${text}\n} 2>&1; echo "status $?"`])
   const status = /status (\d+)\n$/.exec(out)?.[1]
   return { status: Number(status), out: out.replace(/status \d+\n$/, '') }
 }

@@ -168,25 +168,35 @@ export async function inTmux(host: SshHost, way: SshWay, name: string, command: 
 
 /** The words of `ssh`, for a command line on the host itself too. */
 export function sshWords(host: SshHost, way: SshWay): readonly string[] {
-  const options = {
+  return [
+    'ssh',
+    // First: of an option that is given twice, ssh takes the first.
+    ...(way.options ?? []),
+    ...sshIdentity(host),
+    ...asOptions({
+      ConnectTimeout: '20',
+      ControlMaster: way.control?.kind === 'master' ? 'yes' : 'no',
+      ControlPath: way.control?.path ?? 'none',
+    }),
+    `${way.user ?? 'root'}@${way.to}`,
+  ]
+}
+
+/** What a user's own configuration says: the key, and that this host is known. Nothing about how to connect. */
+export function sshIdentity(host: SshHost): readonly string[] {
+  const options = asOptions({
     IdentityFile: host.key,
     IdentitiesOnly: 'yes',
     StrictHostKeyChecking: 'no',
     UserKnownHostsFile: '/dev/null',
     LogLevel: 'ERROR',
     BatchMode: 'yes',
-    ConnectTimeout: '20',
-    ControlMaster: way.control?.kind === 'master' ? 'yes' : 'no',
-    ControlPath: way.control?.path ?? 'none',
-  }
-  return [
-    'ssh',
-    '-F',
-    '/dev/null',
-    ...Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]),
-    ...(way.options ?? []),
-    `${way.user ?? 'root'}@${way.to}`,
-  ]
+  })
+  return ['-F', '/dev/null', ...options]
+}
+
+function asOptions(options: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`])
 }
 
 function spawnSsh(
