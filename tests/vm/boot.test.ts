@@ -46,7 +46,10 @@ if (image !== undefined) {
       const said = await vm.sh('/opt/admit/script/install')
       assert.match(said, /admit\.service is enabled/)
       assert.equal(await vm.sh('systemctl is-enabled admit.service'), 'enabled')
-      assert.equal(await vm.sh('systemd-analyze verify --man=no admit.service 2>&1 | grep -i admit || true'), '')
+      assert.equal(
+        await vm.sh('systemd-analyze verify --man=no admit.service 2>&1 | grep -i admit || true'),
+        '',
+      )
     })
 
     test('an orderly restart: the confirmed rules are there before any interface, beside nftables.service', async () => {
@@ -99,7 +102,9 @@ if (image !== undefined) {
     test('a restart in the window is not held up; a damaged rules.nft gives the rescue rules and a failed unit', async () => {
       await begin(vm, 'pending', NEXT)
       const unit = `admit-watchdog-${ID}.service`
-      await vm.sh(`${quoted(['systemd-run', ...watchdogUnit(GUARD, STATE, ID)])}; sleep 2; systemctl is-active ${unit}`)
+      await vm.sh(
+        `${quoted(['systemd-run', ...watchdogUnit(GUARD, STATE, ID)])}; sleep 2; systemctl is-active ${unit}`,
+      )
       await putConfirmed(vm, { rules: rules(CANDIDATE), rescue: rules(RESCUE) })
       await vm.sh(`truncate -s -20 ${STATE}/rules.nft; sync`)
       assert.equal(await vm.reboot(), 'degraded')
