@@ -82,7 +82,10 @@ export function nftStandIn(folder: string, plan: NftPlan = {}): NftStandIn {
 
 /** The same for what runs in this process. */
 export function throughStandIn(run: RunCommand, standIn: NftStandIn): RunCommand {
-  return (program, args, options) => run(program === 'nft' ? standIn.path : program, args, options)
+  const replaced = (word: string): string => (word === 'nft' ? standIn.path : word)
+  // An nft that changes something is started behind the program that ties its life to this process.
+  return (program, args, options) =>
+    run(replaced(program), program === 'setpriv' ? args.map(replaced) : args, options)
 }
 
 function script(own: string, place: string, { at = 0, fault = 'fails', loadsOnly = false }: NftPlan): string {
