@@ -69,6 +69,8 @@ export function dialFrom(namespace: string, family: Family, address: IpAddress, 
   })
 }
 
+const EINTR = 4
+
 /** Where connect() itself failed (no route, for instance): the socket would tell of it no second time. */
 const refusedAtOnce = new Set<number>()
 
@@ -78,7 +80,10 @@ export function answerOf(fd: number): 'connected' | 'refused' | 'none' {
   const entry = Buffer.alloc(8)
   entry.writeInt32LE(fd, 0)
   entry.writeInt16LE(POLLOUT, 4)
-  if (must(poll(entry, 1, 0), 'poll') === 0) return 'none'
+  const ready = poll(entry, 1, 0)
+  // A signal came in between (a child of this process ended): ask again later.
+  if (ready < 0 && koffi.errno() === EINTR) return 'none'
+  if (must(ready, 'poll') === 0) return 'none'
   const value = word(0)
   must(getsockopt(fd, SOL_SOCKET, SO_ERROR, value, [4]), 'SO_ERROR')
   return value.readInt32LE(0) === 0 ? 'connected' : 'refused'
