@@ -182,7 +182,9 @@ const BEFORE_THE_WATCHDOG: readonly Step[] = ['look-again', 'arm']
 function killedUnconfirmed(step: Step, ending: Ending): Drill['run'] {
   return async (lab, way) => {
     writePolicy(lab, POLICY_GOOD)
-    const program = await startAdmit(lab, ['apply', '--no-confirm'], { step })
+    // What was never claimed is undone at the deadline, as if somebody had been asked to confirm.
+    const window = ending === 'before' ? ['--confirm-within', WINDOW] : []
+    const program = await startAdmit(lab, ['apply', '--no-confirm', ...window], { step })
     await heldAt(lab, program)
     await kill(program, way)
     goOn(lab)
