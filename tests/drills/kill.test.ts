@@ -142,7 +142,7 @@ describe('without the watchdog, the same drills fail', { concurrency: 4 }, () =>
     test(step, async () => {
       await withLab(async (lab) => {
         await beginConfirmed(lab)
-        const guard = guardThatHolds(lab.folder, undefined, [['    wait_for_end "$1"', '    exit 0']])
+        const guard = guardThatHolds(lab.folder, undefined, [['    wait_for_end "$1"', '    kill -KILL $$']])
         writePolicy(lab, POLICY_BAD)
         const program = await startAdmit(lab, ['apply', '--confirm-within', WINDOW, ...FORCE_BAD], {
           step,
