@@ -114,7 +114,7 @@ test('every step of the machine, of the commands and of the guard has its drills
   assert.ok(drills.length >= 200, `${drills.length}`)
 })
 
-const sample = sampleOf(drills, 12, 60)
+const sample = sampleOf(drills, 12, 40)
 
 describe(`kill drills: ${sample.words}`, { concurrency: 4 }, () => {
   const started = performance.now()
