@@ -193,8 +193,12 @@ describe('who confirms, over real ssh', { skip: why ?? false }, () => {
   describe('tmux', () => {
     test('started in the old session and attached over a new connection: not even with the token', async () => {
       for (const token of ['none', 'right']) {
-        const said = await inTmux(host, way(), 'old', command(token))
+        let said = await inTmux(host, way(), 'old', command(token))
         assert.equal(verdict(said), 'multiplexer')
+        // Advice, unlike proof, is given from what could be read in time: a busy machine is asked again.
+        for (let more = 0; more < 2 && reportOf(said).advised === undefined; more++) {
+          said = await inTmux(host, way(), 'old', command(token))
+        }
         // What deceives others: the variable speaks of the connection that the window was opened over.
         const { hint, advised } = reportOf(said)
         assert.ok(hint !== undefined && hint.startsWith(`${client.address} `))
