@@ -52,7 +52,7 @@ describe('somebody else in the table of admit', () => {
     spawnSync('ip', ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'other'])
     writeFileSync(policy, POLICY)
     run('nft', ['-f', '-'], 'flush ruleset')
-    succeeds('apply')
+    succeeds('apply --no-confirm')
   })
 
   test('a dormant table is no rules in force, and an apply wakes it', () => {
@@ -62,11 +62,11 @@ describe('somebody else in the table of admit', () => {
     assert.match(status.stdout, /dormant/)
     assert.equal(admit('plan').status, 1)
     run('nft', ['flush', 'chain', 'inet', 'admit', 'input'])
-    assert.match(succeeds('apply'), /flags dormant/)
+    assert.match(succeeds('apply --no-confirm'), /flags dormant/)
     assert.doesNotMatch(run('nft', ['list', 'table', 'inet', 'admit']), /dormant/)
     succeeds('status')
     run('nft', ['-f', '-'], 'add table inet admit { flags dormant; }')
-    succeeds('reload')
+    succeeds('reload --no-confirm')
     succeeds('status')
   })
 
@@ -75,19 +75,21 @@ describe('somebody else in the table of admit', () => {
     const refused = admit('apply')
     assert.equal(refused.status, 4)
     assert.match(refused.stderr, /stop --open/)
-    succeeds('stop --open')
-    succeeds('apply')
+    assert.equal(admit('stop --open').status, 3)
+    succeeds('stop --open --no-confirm')
+    succeeds('apply --no-confirm')
   })
 
   test('a state folder that others may write in is not believed, and nothing is changed before that is found', () => {
     chmodSync(join(folder, 'state'), 0o777)
+    const before = run('nft', ['list', 'ruleset'])
     try {
       assert.equal(admit('start').status, 4)
-      succeeds('stop --open')
+      assert.equal(admit('stop --open').status, 4)
       assert.equal(admit('apply').status, 4)
       assert.equal(admit('status').status, 1)
       assert.equal(admit('apply --state /proc/none/state').status, 4)
-      assert.equal(run('nft', ['list', 'ruleset']), '')
+      assert.equal(run('nft', ['list', 'ruleset']), before)
     } finally {
       chmodSync(join(folder, 'state'), 0o700)
     }
@@ -95,13 +97,13 @@ describe('somebody else in the table of admit', () => {
 
   test('chains in another order are no change', () => {
     writeFileSync(policy, POLICY.replace('keep', 'drop'))
-    succeeds('apply')
+    succeeds('apply --no-confirm')
     assert.match(succeeds('plan'), /nothing to change/)
   })
 
   test('a reader that goes away does not end an apply in the middle', () => {
-    succeeds('stop --open')
-    succeeds('apply', '| true')
+    succeeds('stop --open --no-confirm')
+    succeeds('apply --no-confirm', '| true')
     succeeds('status')
     const full = admit('show', '> /dev/full')
     assert.equal(full.status, 4)
