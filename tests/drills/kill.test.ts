@@ -5,7 +5,7 @@
  * ADMIT_SEED repeats a sample, `--long` does all of them.
  */
 import assert from 'node:assert/strict'
-import { cpSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,7 +36,7 @@ import type { DrillLab } from '../support/drill-lab.ts'
 import { withLab } from '../support/drill-lab.ts'
 import { nftStandIn } from '../support/drill-nft.ts'
 import type { Program } from '../support/drill-program.ts'
-import { isAlive } from '../support/drill-program.ts'
+import { isAlive, killQuietly } from '../support/drill-program.ts'
 import { expectSafe } from '../support/drill-reach.ts'
 import { sampleOf } from '../support/drill-sample.ts'
 
@@ -142,7 +142,9 @@ describe('without the watchdog, the same drills fail', { concurrency: 4 }, () =>
     test(step, async () => {
       await withLab(async (lab) => {
         await beginConfirmed(lab)
-        const guard = guardThatHolds(lab.folder, undefined, [['    wait_for_end "$1"', '    kill -KILL $$']])
+        const guard = guardThatHolds(lab.folder, undefined, [
+          ['    wait_for_end "$1"', '    while :; do sleep 1; done'],
+        ])
         writePolicy(lab, POLICY_BAD)
         const program = await startAdmit(lab, ['apply', '--confirm-within', WINDOW, ...FORCE_BAD], {
           step,
@@ -152,7 +154,9 @@ describe('without the watchdog, the same drills fail', { concurrency: 4 }, () =>
         WAYS_TO_KILL['SIGKILL to the process'](program)
         assert.equal(await settled(lab, 3000), false)
         await assert.rejects(expectSafe(lab, step), /who reaches SSH/)
-        // The next command sees to it.
+        // Once it is dead, the next command sees to it.
+        const [watchdog = ''] = readFileSync(join(lab.state, 'pending/ready'), 'utf8').split(' ')
+        killQuietly(Number(watchdog), 'SIGKILL')
         const status = await runAdmitIn(lab, ['status'])
         assert.match(status.output, /undoing|undone/i)
         await expectSafe(lab, 'after the next command')

@@ -248,9 +248,9 @@ export function journalContract(name: string, create: () => Promise<JournalWorld
     })
 
     it('its watchdog undoes at the deadline, and not before', async () => {
-      const entry = await begin({ window: 1 })
+      const entry = await begin({ window: 5 })
       assert.equal(await kindNow(), 'pending')
-      await world.wait(1)
+      await world.wait(5)
       assert.equal(await kindNow(), 'idle')
       assert.ok(same(await held(world), OLD))
       const outcome = expectOk(await world.journal.outcome(), 'outcome')
