@@ -6,7 +6,7 @@ import { FakeKernel } from '../kernel/fake-kernel.ts'
 import type { Kernel, KernelError } from '../kernel/kernel.ts'
 import type { Table } from '../ruleset/ruleset.ts'
 import { oneOf, verdict } from '../ruleset/build.ts'
-import { applyTable, removeTable } from './apply.ts'
+import { removeTable } from './apply.ts'
 
 const BASE = { type: 'filter', hook: 'input', priority: 0, policy: 'drop' } as const
 const table = (...names: readonly string[]): Table => ({
@@ -24,7 +24,6 @@ const table = (...names: readonly string[]): Table => ({
   ],
 })
 const OLD = table('eth0')
-const NEW = table('eth0', 'eth1')
 const LATE: KernelError = { kind: 'timed-out', message: 'no answer in time' }
 const NO: KernelError = { kind: 'rejected', message: 'no' }
 
@@ -44,64 +43,6 @@ function kernelThat(
     observe,
   }
 }
-
-describe('putting rules into the kernel', () => {
-  test('unchanged where it holds them: the kernel is not even asked', async () => {
-    const kernel = kernelThat(new FakeKernel([OLD]), () => assert.fail('asked'))
-    assert.equal((await applyTable(kernel, OLD, OLD)).kind, 'unchanged')
-  })
-
-  test('applied, from nothing and from others, and then held', async () => {
-    for (const before of [undefined, OLD]) {
-      const kernel = new FakeKernel(before === undefined ? [] : [before])
-      const outcome = await applyTable(kernel, before, NEW)
-      assert.ok(outcome.kind === 'applied' && outcome.operations > 0)
-      assert.deepEqual(await kernel.observe(ADMIT_TABLE), ok(NEW))
-      assert.equal((await applyTable(kernel, NEW, NEW)).kind, 'unchanged')
-    }
-  })
-
-  test('refused: the error of the kernel', async () => {
-    const fake = new FakeKernel([OLD])
-    assert.deepEqual(
-      await applyTable(
-        kernelThat(fake, () => Promise.resolve(fail(NO))),
-        OLD,
-        NEW,
-      ),
-      {
-        kind: 'refused',
-        error: NO,
-      },
-    )
-  })
-
-  test('refused as well where the rules changed since they were read, and nothing of it is there', async () => {
-    const kernel = new FakeKernel()
-    assert.equal((await applyTable(kernel, OLD, NEW)).kind, 'refused')
-    assert.deepEqual(await kernel.observe(ADMIT_TABLE), ok(undefined))
-  })
-
-  test('a mismatch where the kernel holds something else afterwards, nothing, or cannot be read', async () => {
-    const taken: Kernel['apply'] = () => Promise.resolve(ok(undefined))
-    for (const after of [ok(OLD), ok(undefined), fail(NO)]) {
-      const kernel = kernelThat(new FakeKernel(), taken, () => Promise.resolve(after))
-      assert.equal((await applyTable(kernel, OLD, NEW)).kind, 'mismatch')
-    }
-  })
-
-  test('after a time-out the kernel is asked what holds', async () => {
-    const outcomes = [ok(NEW), ok(OLD), ok(table('eth7')), fail(NO)].map(async (after) => {
-      const kernel = kernelThat(
-        new FakeKernel(),
-        () => Promise.resolve(fail(LATE)),
-        () => Promise.resolve(after),
-      )
-      return (await applyTable(kernel, OLD, NEW)).kind
-    })
-    assert.deepEqual(await Promise.all(outcomes), ['applied', 'refused', 'mismatch', 'mismatch'])
-  })
-})
 
 describe('removing the table', () => {
   const OTHER: Table = { family: 'inet', name: 'other', sets: [], chains: [] }

@@ -2,41 +2,6 @@ import type { Result } from '../base/result.ts'
 import { ok } from '../base/result.ts'
 import { ADMIT_TABLE } from '../compile/compile.ts'
 import type { Kernel, KernelError } from '../kernel/kernel.ts'
-import { diffTable } from '../ruleset/diff.ts'
-import { sameTable } from '../ruleset/normalise.ts'
-import type { Table } from '../ruleset/ruleset.ts'
-
-/** How putting rules into the kernel ended. */
-export type ApplyOutcome =
-  | { readonly kind: 'unchanged'; readonly table: Table }
-  | { readonly kind: 'applied'; readonly table: Table; readonly operations: number }
-  /** The kernel refused; it holds what it held. */
-  | { readonly kind: 'refused'; readonly error: KernelError }
-  /** The kernel took the change, and what it holds now is not what was asked for, or cannot be read. */
-  | { readonly kind: 'mismatch'; readonly observed: Table | undefined; readonly error?: KernelError }
-
-/** Changes admit's table by difference, in one transaction, reads it back and compares. */
-export async function applyTable(
-  kernel: Kernel,
-  observed: Table | undefined,
-  wanted: Table,
-): Promise<ApplyOutcome> {
-  const transaction = diffTable(observed, wanted)
-  if (transaction.operations.length === 0) return { kind: 'unchanged', table: wanted }
-  const applied = await kernel.apply(transaction)
-  if (!applied.ok && applied.error.kind !== 'timed-out') return { kind: 'refused', error: applied.error }
-  const after = await kernel.observe(ADMIT_TABLE)
-  if (!after.ok) return { kind: 'mismatch', observed: undefined, error: after.error }
-  if (same(after.value, wanted))
-    return { kind: 'applied', table: wanted, operations: transaction.operations.length }
-  // After a time-out only the kernel can tell whether it took the change.
-  if (!applied.ok && same(after.value, observed)) return { kind: 'refused', error: applied.error }
-  return { kind: 'mismatch', observed: after.value }
-}
-
-function same(a: Table | undefined, b: Table | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : sameTable(a, b)
-}
 
 /** How removing admit's table ended. */
 export type RemoveOutcome =

@@ -1,3 +1,4 @@
+import type { Sha256 } from '../backends/nftables/stored.ts'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
@@ -15,9 +16,6 @@ export interface RecordFile {
 
 /** Keys are words of `a-z` and `-`; values one line of printable text. A key may come more than once. */
 export type RecordLine = readonly [key: string, value: string]
-
-/** The SHA-256 of a text's UTF-8 in lower-case hex. The core has no cryptography: whoever calls brings it. */
-export type Sha256 = (text: string) => string
 
 const VERSION = 1
 

@@ -1,7 +1,7 @@
 import type { ForceWords } from '../apply/force.ts'
 import type { WayIn } from '../apply/confirm-command.ts'
 import type { JournalEntry, JournalFiles, Proof, TransactionKind } from '../apply/journal.ts'
-import type { Step, TransactionResult, Trouble } from '../apply/machine.ts'
+import type { TransactionResult, Trouble } from '../apply/machine.ts'
 import { same, transact } from '../apply/transact.ts'
 import { printable } from '../base/terminal.ts'
 import type { Table } from '../ruleset/ruleset.ts'
@@ -86,9 +86,7 @@ export async function makeChange(
     journal: system.journal(statePath),
     connections: () => system.tcpConnections(),
     cut: () => proved.cut(request.candidate),
-    ...(system.onStep === undefined
-      ? {}
-      : { onStep: (step: Step) => system.onStep?.(step) ?? Promise.resolve() }),
+    ...(system.onStep === undefined ? {} : { onStep: system.onStep }),
   }
   const result = await transact(ports, { entry, files, ...(unproven === undefined ? {} : { unproven }) })
   return report(
