@@ -11,7 +11,9 @@ export const STEPS = [
   'publish',
   'look-again',
   'arm',
+  'prepare',
   'change',
+  'tidy',
   'read-back',
   'open-window',
   'cut',
@@ -44,7 +46,7 @@ export type Trouble =
 export type StepEvent =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly trouble: Trouble }
-  /** `change`: nft failed, and only the kernel can tell whether it took it. */
+  /** `prepare`, `change`, `tidy`: nft failed, and only the kernel can tell whether it took it. */
   | { readonly kind: 'unknown'; readonly trouble: Trouble }
   /** `read-back` after an unknown change: nothing has changed. */
   | { readonly kind: 'as-before' }
@@ -92,10 +94,13 @@ export function advance(
     case 'look-again':
       return orWithdraw(event, 'arm')
     case 'arm':
-      return orWithdraw(event, 'change')
+      return orWithdraw(event, 'prepare')
+    case 'prepare':
+      return orLookAtIt(event, 'change')
     case 'change':
-      if (event.kind === 'unknown') return { kind: 'at', step: 'read-back', unsure: event.trouble }
-      return orWithdraw(event, 'read-back')
+      return orLookAtIt(event, 'tidy')
+    case 'tidy':
+      return orLookAtIt(event, 'read-back')
     case 'read-back':
       return afterReadBack(state, event)
     case 'open-window':
@@ -113,12 +118,9 @@ export function advance(
     case 'withdraw':
       return refused(state.trouble ?? TAKEN_AWAY)
     case 'undo':
+      return afterUndo(state, event)
     case 'take-back':
-      return ended({
-        kind: 'undone',
-        trouble: state.trouble ?? TAKEN_AWAY,
-        outcome: event.kind === 'undone' ? event.outcome : 'failed',
-      })
+      return undone(state, event)
     default:
       return state.step satisfies never
   }
@@ -132,7 +134,8 @@ export function undoReason(trouble: Trouble | undefined): UndoReason {
 const TAKEN_AWAY: Trouble = { kind: 'taken-away' }
 
 function afterReadBack(state: Extract<MachineState, { kind: 'at' }>, event: StepEvent): MachineState {
-  if (event.kind === 'failed') return at('undo', event.trouble)
+  // What nft said of the stage that failed tells more than that the kernel holds neither one nor the other.
+  if (event.kind === 'failed') return at('undo', state.unsure ?? event.trouble)
   if (event.kind !== 'as-before') return at('open-window')
   return at('withdraw', state.unsure)
 }
@@ -144,6 +147,29 @@ function afterClaim(event: StepEvent): MachineState {
   }
   // A claim that failed leaves it pending, and nobody is there to confirm: back.
   return event.kind === 'failed' ? at('undo', event.trouble) : at('complete')
+}
+
+function afterUndo(state: Extract<MachineState, { kind: 'at' }>, event: StepEvent): MachineState {
+  // Somebody had undone it before the last stages were made: what those did nobody else knows of.
+  const tooEarly = event.kind === 'undone' && event.outcome === 'nothing'
+  const { trouble } = state
+  if (tooEarly && (trouble?.kind === 'mismatch' || trouble?.kind === 'kernel')) return at('take-back', trouble)
+  return undone(state, event)
+}
+
+function undone(state: Extract<MachineState, { kind: 'at' }>, event: StepEvent): MachineState {
+  return ended({
+    kind: 'undone',
+    trouble: state.trouble ?? TAKEN_AWAY,
+    outcome: event.kind === 'undone' ? event.outcome : 'failed',
+  })
+}
+
+/** A stage of the change: where it failed, the kernel is asked what it holds now. */
+function orLookAtIt(event: StepEvent, next: Step): MachineState {
+  if (event.kind === 'done') return at(next)
+  const unsure = event.kind === 'unknown' || event.kind === 'failed' ? event.trouble : TAKEN_AWAY
+  return { kind: 'at', step: 'read-back', unsure }
 }
 
 function orWithdraw(event: StepEvent, next: Step): MachineState {

@@ -5,6 +5,8 @@ import type { Kernel } from '../kernel/kernel.ts'
 import { diffTable } from '../ruleset/diff.ts'
 import { sameTable } from '../ruleset/normalise.ts'
 import type { Table } from '../ruleset/ruleset.ts'
+import type { Stages } from '../ruleset/stages.ts'
+import { stagesOf } from '../ruleset/stages.ts'
 import type { Transaction } from '../ruleset/transaction.ts'
 import type { Journal, JournalEntry, JournalError, JournalFiles, Proof } from './journal.ts'
 import type { MachineState, Step, StepEvent, TransactionResult, Trouble } from './machine.ts'
@@ -34,21 +36,22 @@ export interface TransactionPlan {
 /** Makes the change, step by step as the machine says. Never throws for what the world does. */
 export async function transact(ports: TransactionPorts, plan: TransactionPlan): Promise<TransactionResult> {
   let state: MachineState = START
+  const stages = stagesFor(plan.files)
   const options = { confirm: plan.unproven === undefined }
   while (state.kind === 'at') {
     await ports.onStep?.(state.step)
-    state = advance(state, await perform(ports, plan, state), options)
+    state = advance(state, await perform(ports, { ...plan, stages }, state), options)
   }
   return state.result
 }
 
 async function perform(
   ports: TransactionPorts,
-  plan: TransactionPlan,
+  plan: TransactionPlan & { readonly stages: Stages },
   state: Extract<MachineState, { kind: 'at' }>,
 ): Promise<StepEvent> {
   const { journal } = ports
-  const { entry, files } = plan
+  const { entry, files, stages } = plan
   switch (state.step) {
     case 'check-undo':
       return journalEvent(await journal.checkUndo(files.previous))
@@ -60,8 +63,12 @@ async function perform(
       return lookAgain(ports.kernel, files.previous)
     case 'arm':
       return journalEvent(await journal.arm(entry.id))
+    case 'prepare':
+      return make(ports.kernel, [stages.prepare])
     case 'change':
-      return change(ports.kernel, files)
+      return make(ports.kernel, [stages.change])
+    case 'tidy':
+      return make(ports.kernel, stages.tidy)
     case 'read-back':
       return readBack(ports.kernel, files, state.unsure !== undefined)
     case 'open-window':
@@ -79,7 +86,7 @@ async function perform(
     case 'undo':
       return undo(journal, state.trouble)
     case 'take-back':
-      return takeBack(ports.kernel, files)
+      return takeBack(ports, files)
     default:
       return state.step satisfies never
   }
@@ -104,13 +111,20 @@ async function lookAgain(kernel: Kernel, previous: Table | undefined): Promise<S
   return same(now.value, previous) ? DONE : failed({ kind: 'changed-meanwhile' })
 }
 
-async function change(kernel: Kernel, files: JournalFiles): Promise<StepEvent> {
-  const transaction = transactionFor(files.previous, files.candidate)
-  if (transaction.operations.length === 0) return DONE
-  const applied = await kernel.apply(transaction)
-  if (applied.ok) return DONE
-  // nft may fail when the kernel has taken the change already: killed, or unable to print. Only the kernel can tell.
-  return { kind: 'unknown', trouble: { kind: 'kernel', error: applied.error } }
+async function make(kernel: Kernel, transactions: readonly Transaction[]): Promise<StepEvent> {
+  for (const transaction of transactions) {
+    if (transaction.operations.length === 0) continue
+    const applied = await kernel.apply(transaction)
+    // nft may fail when the kernel has taken the change already: killed, or unable to print. Only the kernel can tell.
+    if (!applied.ok) return { kind: 'unknown', trouble: { kind: 'kernel', error: applied.error } }
+  }
+  return DONE
+}
+
+function stagesFor({ previous, candidate }: JournalFiles): Stages {
+  if (candidate !== undefined) return stagesOf(previous, candidate)
+  const nothing = { table: ADMIT_TABLE, operations: [] }
+  return { prepare: nothing, change: transactionFor(previous, undefined), tidy: [] }
 }
 
 /** The difference between what the kernel holds and what it is to hold; a table goes whole. */
@@ -169,7 +183,12 @@ async function undo(journal: Journal, trouble: Trouble | undefined): Promise<Ste
 }
 
 /** The journal is gone, and with it what the guard could restore: this process alone still knows what was there. */
-async function takeBack(kernel: Kernel, files: JournalFiles): Promise<StepEvent> {
+async function takeBack({ kernel, journal }: TransactionPorts, files: JournalFiles): Promise<StepEvent> {
+  // Unless somebody has begun another change since: what that one finds and leaves is its own affair.
+  const state = await journal.state()
+  if (state.ok && (state.value.kind === 'pending' || state.value.kind === 'confirming')) {
+    return { kind: 'undone', outcome: 'nothing' }
+  }
   const now = await kernel.observe(ADMIT_TABLE)
   if (!now.ok) return { kind: 'undone', outcome: 'failed' }
   await kernel.apply(transactionFor(now.value, files.previous))

@@ -11,6 +11,7 @@ import {
   addSet,
   deleteChain,
   deleteElements,
+  deleteGoto,
   deleteSet,
   draftOf,
   flushChain,
@@ -108,6 +109,8 @@ function step(draft: TableDraft, operation: TableChange): KernelError | undefine
       return deleteChain(draft, operation.chain)
     case 'add-rule':
       return addRule(draft, operation.chain, operation.rule)
+    case 'delete-goto':
+      return deleteGoto(draft, operation.chain, operation.target)
     default:
       throw new InternalError(`unknown operation ${JSON.stringify(operation satisfies never)}`)
   }

@@ -10,6 +10,7 @@ import type {
   Table,
   TableRef,
 } from '../ruleset/ruleset.ts'
+import { overlap } from '../ruleset/overlap.ts'
 import { identifier } from '../backends/nftables/names.ts'
 import type { KernelError } from './kernel.ts'
 
@@ -149,6 +150,23 @@ export function addRule(draft: TableDraft, name: string, rule: Rule): KernelErro
   return rule.comment === undefined ? refusal : { ...refusal, origin: rule.comment }
 }
 
+export function deleteGoto(draft: TableDraft, name: string, target: string): KernelError | undefined {
+  const { base, rules } = draft.chains.get(name) ?? { base: undefined, rules: [] }
+  const [first, ...rest] = rules
+  if (first?.statements.length !== 1 || first.comment !== undefined || !goesTo(first, target)) {
+    return notFound(`${name} does not begin with a goto ${target}`)
+  }
+  draft.chains.set(name, { base, rules: rest })
+  return undefined
+}
+
+function goesTo(rule: Rule, target: string): boolean {
+  const [statement] = rule.statements
+  return (
+    statement?.kind === 'verdict' && statement.verdict.kind === 'goto' && statement.verdict.chain === target
+  )
+}
+
 function ruleRefusal(draft: TableDraft, name: string, rule: Rule): KernelError | undefined {
   if (!draft.chains.has(name)) return notFound(`there is no chain ${name}`)
   for (const match of setsOf(rule)) {
@@ -217,27 +235,6 @@ function keyOf(element: Element): string {
 
 function isRange(element: Element): boolean {
   return element.some(({ low, high }) => low !== high)
-}
-
-/** Do two of these elements share a value in every part? Sorted by the first part, only neighbours can. */
-function overlap(elements: readonly Element[]): boolean {
-  const sorted = elements.toSorted(([a], [b]) => {
-    if (a === undefined || b === undefined) return 0
-    return a.low < b.low ? -1 : a.low > b.low ? 1 : 0
-  })
-  let open: Element[] = []
-  for (const element of sorted) {
-    const [first] = element
-    if (first === undefined) continue
-    open = open.filter(([earlier]) => earlier !== undefined && earlier.high >= first.low)
-    if (open.some((earlier) => earlier.every((part, index) => meets(part, element[index])))) return true
-    open.push(element)
-  }
-  return false
-}
-
-function meets(a: Element[number], b: Element[number] | undefined): boolean {
-  return b !== undefined && a.low <= b.high && b.low <= a.high
 }
 
 function notFound(message: string): KernelError {

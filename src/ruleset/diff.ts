@@ -41,9 +41,9 @@ function setChanges(before: readonly NamedSet[], wanted: readonly NamedSet[]): S
   const additions = wanted.flatMap((set): readonly Operation[] => {
     const same = old.get(set.name)
     const changes = same === undefined ? undefined : elementChanges(same, set)
-    if (changes !== undefined) return changes
+    if (changes !== undefined) return [...deleteElements(set, changes.gone), ...addElements(set, changes.fresh)]
     if (same !== undefined) redefined.push(set.name)
-    return [{ kind: 'add-set', set: { ...set, elements: [] } }, ...addElements(set, set.elements)]
+    return addWholeSet(set)
   })
   const removals = before
     .filter((set) => !names.has(set.name))
@@ -57,11 +57,16 @@ function setChanges(before: readonly NamedSet[], wanted: readonly NamedSet[]): S
  */
 const MOST_DELETIONS = 50
 
+export interface ElementChanges {
+  readonly gone: readonly Element[]
+  readonly fresh: readonly Element[]
+}
+
 /**
- * The elements that differ; undefined where the set is better made anew. Deletions first: a range that replaces
- * another of the same key must not meet it (nft_set_pipapo refuses overlaps).
+ * The elements that differ; undefined where the set is better made anew. In one transaction deletions come first: a
+ * range that replaces another of the same key must not meet it (nft_set_pipapo refuses overlaps).
  */
-function elementChanges(before: NamedSet, wanted: NamedSet): readonly Operation[] | undefined {
+export function elementChanges(before: NamedSet, wanted: NamedSet): ElementChanges | undefined {
   if (!sameDefinition(before, wanted)) return undefined
   const keyOf = (element: Element): string => elementKey(wanted.fields, element)
   const old = new Set(before.elements.map(keyOf))
@@ -69,14 +74,19 @@ function elementChanges(before: NamedSet, wanted: NamedSet): readonly Operation[
   const gone = before.elements.filter((element) => !next.has(keyOf(element)))
   if (wanted.interval && wanted.fields.length > 1 && gone.length > MOST_DELETIONS) return undefined
   const fresh = wanted.elements.filter((element) => !old.has(keyOf(element)))
-  return [...deleteElements(wanted, gone), ...addElements(wanted, fresh)]
+  return { gone, fresh }
 }
 
-function addElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
+/** The set without an element first: nft takes a long list of elements in a command of its own. */
+export function addWholeSet(set: NamedSet): readonly Operation[] {
+  return [{ kind: 'add-set', set: { ...set, elements: [] } }, ...addElements(set, set.elements)]
+}
+
+export function addElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
   return elements.length === 0 ? [] : [{ kind: 'add-elements', set: name, fields, elements }]
 }
 
-function deleteElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
+export function deleteElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
   return elements.length === 0 ? [] : [{ kind: 'delete-elements', set: name, fields, elements }]
 }
 
@@ -124,11 +134,11 @@ function chainChanges(before: readonly Chain[], wanted: readonly Chain[], refill
   }
 }
 
-function sameHook(a: BaseChain | undefined, b: BaseChain | undefined): boolean {
+export function sameHook(a: BaseChain | undefined, b: BaseChain | undefined): boolean {
   return a?.type === b?.type && a?.hook === b?.hook && a?.priority === b?.priority
 }
 
-function sameRules(a: Chain, b: Chain): boolean {
+export function sameRules(a: Chain, b: Chain): boolean {
   return (
     a.rules.length === b.rules.length &&
     a.rules.every((rule, index) => {

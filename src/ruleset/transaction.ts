@@ -21,6 +21,8 @@ export type Operation =
   | { readonly kind: 'flush-chain'; readonly chain: string }
   | { readonly kind: 'delete-chain'; readonly chain: string }
   | { readonly kind: 'add-rule'; readonly chain: string; readonly rule: Rule }
+  /** The chain's first rule, which must be `goto TARGET` and nothing else: refused where it is not. */
+  | { readonly kind: 'delete-goto'; readonly chain: string; readonly target: string }
 
 /** Elements into or out of a set that may be older than the transaction: `fields`, the set's own, says how to write them. */
 export interface ElementsOperation {

@@ -4,9 +4,10 @@ import { printable } from '../base/terminal.ts'
 import { identifier, isIdentifier } from '../backends/nftables/names.ts'
 import { readJson } from '../backends/nftables/read-json.ts'
 import type { ReadObservation } from '../backends/nftables/read-observation.ts'
-import { readRuleTexts } from '../backends/nftables/rule-texts.ts'
+import { handleOfGoto, readRuleTexts } from '../backends/nftables/rule-texts.ts'
 import { isDormantText, readObservation, unreadableTable } from '../backends/nftables/read-observation.ts'
 import { readTableNames } from '../backends/nftables/read-text.ts'
+import type { GotoHandles } from '../backends/nftables/render.ts'
 import { operationAtLine, renderTransaction } from '../backends/nftables/render.ts'
 import type { Capabilities, Kernel, KernelError, Observation } from '../kernel/kernel.ts'
 import type { Table, TableRef } from '../ruleset/ruleset.ts'
@@ -156,10 +157,31 @@ export class NftKernel implements Kernel {
     launcher: readonly string[],
   ): Promise<Result<void, KernelError>> {
     if (transaction.operations.length === 0) return ok(undefined)
-    const output = await this.#nft(args, renderTransaction(transaction), launcher)
+    const handles = await this.#handles(transaction)
+    if (!handles.ok) return handles
+    const output = await this.#nft(args, renderTransaction(transaction, handles.value), launcher)
     if (output.ok) return ok(undefined)
-    const origin = originOf(transaction, output.error.detail ?? '')
+    const origin = originOf(transaction, handles.value, output.error.detail ?? '')
     return fail(origin === undefined ? output.error : { ...output.error, origin })
+  }
+
+  /** Handles are never given twice in a table: should the rule be another by the time nft runs, nft finds nothing there. */
+  async #handles({ table, operations }: Transaction): Promise<Result<GotoHandles, KernelError>> {
+    const handles = new Map<string, number>()
+    for (const operation of operations) {
+      if (operation.kind !== 'delete-goto') continue
+      const { chain, target } = operation
+      const where = [table.family, identifier(table.name), identifier(chain)]
+      const output = await this.#nft(['-a', 'list', 'chain', ...where])
+      if (!output.ok) return output
+      const handle = handleOfGoto(output.value.stdout, target)
+      if (handle === undefined) {
+        const message = `the chain ${printable(chain)} does not begin with a goto ${printable(target)}`
+        return fail({ kind: 'not-found', message })
+      }
+      handles.set(chain, handle)
+    }
+    return ok(handles)
   }
 
   async #nft(
@@ -239,9 +261,9 @@ function printableLines(text: string): string {
 }
 
 /** `/dev/stdin:3:1-20: Error: …` names the line of the rendered transaction, and that line's rule its origin. */
-function originOf(transaction: Transaction, stderr: string): string | undefined {
+function originOf(transaction: Transaction, handles: GotoHandles, stderr: string): string | undefined {
   const line = /^[^\s:]*stdin:(\d+):/m.exec(stderr)?.[1]
-  const operation = line === undefined ? undefined : operationAtLine(transaction, Number(line))
+  const operation = line === undefined ? undefined : operationAtLine(transaction, Number(line), handles)
   return operation?.kind === 'add-rule' ? operation.rule.comment : undefined
 }
 

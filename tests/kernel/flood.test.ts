@@ -7,11 +7,10 @@ import { after, before, describe, test } from 'node:test'
 import { ADMIT_TABLE, compile } from '../../src/compile/compile.ts'
 import { judge } from '../../src/policy/meaning.ts'
 import type { Policy } from '../../src/policy/policy.ts'
-import { diffTable } from '../../src/ruleset/diff.ts'
 import { sameTable } from '../../src/ruleset/normalise.ts'
 import type { Table } from '../../src/ruleset/ruleset.ts'
 import { NftKernel } from '../../src/system/nft-kernel.ts'
-import { applyPolicy } from '../support/apply-policy.ts'
+import { applyPolicy, applyStages } from '../support/apply-policy.ts'
 import { expectOk } from '../support/expect-ok.ts'
 import { underFlood } from '../support/flood.ts'
 import type { HostUnderTest } from '../support/host-under-test.ts'
@@ -70,7 +69,7 @@ describe('changes under a flood', () => {
       const { arrived, through } = await underFlood(flood, async () => {
         while (applies < APPLIES && Date.now() < deadline) {
           const wanted = tables[++applies % 2 === 0 ? 0 : 1]
-          expectOk(await kernel.apply(diffTable(present, wanted)), 'apply')
+          await applyStages(kernel, present, wanted)
           present = wanted
         }
       })

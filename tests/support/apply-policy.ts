@@ -5,8 +5,9 @@ import { UNKNOWN_HOST } from '../../src/host/host-facts.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { readPolicy } from '../../src/policy/read.ts'
-import { diffTable } from '../../src/ruleset/diff.ts'
 import { keepFirstApplied } from '../../src/ruleset/first-applied.ts'
+import type { Table } from '../../src/ruleset/ruleset.ts'
+import { stagesOf } from '../../src/ruleset/stages.ts'
 import { expectOk } from './expect-ok.ts'
 
 /** Reads a policy that a test wrote; one with errors fails the test. */
@@ -17,7 +18,7 @@ export function policyOf(text: string, now: number): Policy {
   return policy
 }
 
-/** What `admit apply` does to the kernel, without its cautions: compile, compare with what is there, change by difference. */
+/** What `admit apply` does to the kernel, without its cautions: compile, compare with what is there, change in stages. */
 export async function applyPolicy(
   kernel: Kernel,
   policy: Policy,
@@ -26,5 +27,11 @@ export async function applyPolicy(
   const observed = expectOk(await kernel.observe(ADMIT_TABLE), 'observe')
   const now = Math.floor(Date.now() / 1000)
   const wanted = keepFirstApplied(compile(policy, facts, { now }), observed)
-  expectOk(await kernel.apply(diffTable(observed, wanted)), 'apply')
+  await applyStages(kernel, observed, wanted)
+}
+
+/** From the one to the other as an apply does it. */
+export async function applyStages(kernel: Kernel, from: Table | undefined, to: Table): Promise<void> {
+  const { prepare, change, tidy } = stagesOf(from, to)
+  for (const transaction of [prepare, change, ...tidy]) expectOk(await kernel.apply(transaction), 'apply')
 }

@@ -9,6 +9,7 @@ import type { FieldName } from '../../src/ruleset/fields.ts'
 import { normaliseTable } from '../../src/ruleset/normalise.ts'
 import type { Element, SetName, Table } from '../../src/ruleset/ruleset.ts'
 import type { Operation } from '../../src/ruleset/transaction.ts'
+import { applyStages } from './apply-policy.ts'
 import { arbitraryTable } from './arbitrary-table.ts'
 import {
   ACCEPT,
@@ -80,6 +81,15 @@ function tableLaws(kernel: Kernel): void {
       done(await kernel.apply(diffTable(before, wanted)))
       assert.deepEqual(await observed(kernel), normaliseTable(wanted))
       assert.deepEqual(diffTable(value(await kernel.observe(TABLE)), wanted).operations, [])
+    })
+    await fc.assert(property, { numRuns })
+  })
+
+  it('gets from any table to any other in stages', async () => {
+    const numRuns = process.env['ADMIT_LONG'] === undefined ? 20 : 300
+    const property = fc.asyncProperty(arbitraryTable(), async (wanted) => {
+      await applyStages(kernel, value(await kernel.observe(TABLE)), wanted)
+      assert.deepEqual(await observed(kernel), normaliseTable(wanted))
     })
     await fc.assert(property, { numRuns })
   })
@@ -330,6 +340,26 @@ function ruleLaws(kernel: Kernel): void {
     done(await kernel.apply(diffTable(undefined, SMALL_TABLE)))
     const bad = rule('x', inSet(ADDRESS, 'family.mac'), ACCEPT)
     refused(await apply(kernel, { kind: 'add-rule', chain: 'input', rule: bad }), 'rejected')
+  })
+
+  it('takes away the goto that a chain begins with, and no other first rule', async () => {
+    const goto = (target: string): Operation => {
+      return { kind: 'add-rule', chain: 'input', rule: { statements: [verdict({ kind: 'goto', chain: target })] } }
+    }
+    const [first] = SMALL_TABLE.chains
+    const rules = (first?.rules ?? []).map((each): Operation => ({ kind: 'add-rule', chain: 'input', rule: each }))
+    done(await kernel.apply(diffTable(undefined, SMALL_TABLE)))
+    const away: Operation = { kind: 'delete-goto', chain: 'input', target: 'a' }
+    refused(await apply(kernel, away), 'not-found')
+    const flush: Operation = { kind: 'flush-chain', chain: 'input' }
+    done(await apply(kernel, ...CALLS, flush, goto('b'), ...rules, goto('a')))
+    refused(await apply(kernel, away), 'not-found')
+    refused(await apply(kernel, { ...away, chain: 'a' }), 'not-found')
+    done(await apply(kernel, { ...away, target: 'b' }))
+    const { chains } = await observed(kernel)
+    const input = chains.find(({ name }) => name === 'input')
+    assert.deepEqual(input?.rules.at(-1)?.statements, [verdict({ kind: 'goto', chain: 'a' })])
+    assert.deepEqual(input?.rules.slice(0, -1), normaliseTable(SMALL_TABLE).chains[0]?.rules)
   })
 
   it('refuses jumps in a circle and to base chains', async () => {

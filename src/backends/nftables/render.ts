@@ -49,22 +49,30 @@ function tableText(table: TableRef): string {
   return `${table.family} ${identifier(table.name)}`
 }
 
+/** The kernel's number of the `goto` that a chain begins with, by the chain: nft deletes rules by their handle alone. */
+export type GotoHandles = ReadonlyMap<string, number>
+
 /**
  * A transaction as commands for `nft -f -`, one a line, all of them one batch. Numbers are written as numbers, so
- * that nothing depends on /etc/protocols, which a minimal system lacks.
+ * that nothing depends on /etc/protocols, which a minimal system lacks. Throws InternalError for a `delete-goto` without its
+ * handle.
  */
-export function renderTransaction(transaction: Transaction): string {
+export function renderTransaction(transaction: Transaction, handles: GotoHandles = new Map()): string {
   return transaction.operations
-    .flatMap((operation) => operationLines(transaction.table, operation))
+    .flatMap((operation) => operationLines(transaction.table, operation, handles))
     .map((line) => `${line}\n`)
     .join('')
 }
 
 /** The operation that a line of the rendered transaction (counted from 1, as in nft's errors) belongs to. */
-export function operationAtLine(transaction: Transaction, line: number): Operation | undefined {
+export function operationAtLine(
+  transaction: Transaction,
+  line: number,
+  handles: GotoHandles = new Map(),
+): Operation | undefined {
   let last = 0
   for (const operation of transaction.operations) {
-    last += operationLines(transaction.table, operation).length
+    last += operationLines(transaction.table, operation, handles).length
     if (line <= last) return operation
   }
   return undefined
@@ -73,7 +81,7 @@ export function operationAtLine(transaction: Transaction, line: number): Operati
 /** nft's scanner takes lines of any length; short ones keep its error messages and memory small. */
 const ELEMENTS_PER_LINE = 64
 
-function operationLines(table: TableRef, operation: Operation): readonly string[] {
+function operationLines(table: TableRef, operation: Operation, handles: GotoHandles): readonly string[] {
   const where = tableText(table)
   switch (operation.kind) {
     case 'add-table':
@@ -97,6 +105,11 @@ function operationLines(table: TableRef, operation: Operation): readonly string[
       return [`delete chain ${where} ${identifier(operation.chain)}`]
     case 'add-rule':
       return [`add rule ${where} ${identifier(operation.chain)} ${renderRule(operation.rule, 'numbers')}`]
+    case 'delete-goto': {
+      const handle = handles.get(operation.chain)
+      if (handle === undefined) throw new InternalError(`no handle for the goto of ${operation.chain}`)
+      return [`delete rule ${where} ${identifier(operation.chain)} handle ${handle}`]
+    }
     default:
       throw new InternalError(`unknown operation ${JSON.stringify(operation satisfies never)}`)
   }

@@ -18,11 +18,22 @@ export function readRuleTexts(text: string): RuleTexts {
   for (const line of text.split('\n')) {
     const [, family, name] = /^table (\w+) (\S+) \{/.exec(line) ?? []
     if (family !== undefined && name !== undefined) table = keyOf(family, name)
-    // A line further in is the rest of a longer one.
-    const [, rule, handle] = /^\t\t(\S.*) # handle (\d+)$/.exec(line) ?? []
+    const [, rule, handle] = RULE_LINE.exec(line) ?? []
     if (rule !== undefined) texts.set(`${table} ${handle}`, rule)
   }
   return texts
+}
+
+// A line further in is the rest of a longer one.
+const RULE_LINE = /^\t\t(\S.*) # handle (\d+)$/
+
+/** The handle of the first rule in what `nft -a list chain …` prints, where that rule is `goto TARGET` and nothing else. */
+export function handleOfGoto(text: string, target: string): number | undefined {
+  for (const line of text.split('\n')) {
+    const [, rule, handle] = RULE_LINE.exec(line) ?? []
+    if (rule !== undefined) return rule === `goto ${target}` ? Number(handle) : undefined
+  }
+  return undefined
 }
 
 function keyOf(family: string, name: string): string {
