@@ -27,9 +27,9 @@ import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { randomFrom } from '../support/random.ts'
 import { run } from '../support/run.ts'
 
-const APPLIES = caseCount(60, 200, 1500)
+const APPLIES = caseCount(30, 100, 1500)
 /** Milliseconds; a slow machine changes less often, and says so. */
-const TIME = caseCount(15_000, 40_000, 400_000)
+const TIME = caseCount(6_000, 20_000, 400_000)
 const seed = drawnSeed()
 const MAC = '02:ad:00:00:01:02'
 const PORT = 7000
@@ -138,7 +138,7 @@ describe('a device that is admitted before and after', () => {
 
   // How many are refused then depends on the kernel: to be read, and to know what the stages are for.
   test('the same in one transaction each', async (context) => {
-    const count = Math.min(APPLIES, 100)
+    const count = Math.min(APPLIES, 30)
     await turnTo(0)
     const { arrived, through } = await whileItSends(async () => {
       for (let index = 0; index < count; index++) {
