@@ -35,10 +35,10 @@ devices:
 ${ADMIN_DEVICES}grants:
   - { from: [laptop, office], to: everything }
 `
-/** Another one by which the admins get in: what may stay. */
-export const POLICY_GOOD = POLICY_BEFORE.replace('to: everything', 'to: [ssh, ping, https]')
+/** Another one by which the admins get in: what may stay. A list with a range takes every stage of a change. */
+export const POLICY_GOOD = POLICY_BEFORE.replace('to: everything', 'to: [ssh, ping, https, 8000-8001/tcp]')
 /** One that locks everybody out: what must never stay. */
-export const POLICY_BAD = POLICY_BEFORE.replace('to: everything', 'to: https')
+export const POLICY_BAD = POLICY_BEFORE.replace('to: everything', 'to: [https, 8000-8001/tcp]')
 export const FORCE_BAD = ['--force', 'admin laptop, admin office']
 
 /** Starts admit on the lab's host. */
