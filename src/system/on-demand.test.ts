@@ -28,7 +28,7 @@ describe('a port on demand', () => {
 
   test('may be awaited itself, and is not loaded by that', async () => {
     const port = onDemand<Counter>(() => Promise.reject(new Error('never asked for')))
-    assert.equal(await port, port)
+    assert.equal(await Promise.resolve(port), port)
   })
 
   test('what the port throws, or why it cannot be loaded, is what the call throws', async () => {
