@@ -72,7 +72,8 @@ const SCENES: Readonly<Record<string, Scene>> = {
   'the undo at the deadline': {
     prepare: async (lab) => {
       writePolicy(lab, POLICY_BAD)
-      const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', '1s', ...FORCE_BAD])
+      // Long enough for a slow machine: the disk is to fail before the deadline.
+      const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', '10s', ...FORCE_BAD])
       assert.equal(exit, 0, output)
     },
     act: async (lab, before) => {
