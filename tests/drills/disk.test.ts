@@ -16,6 +16,7 @@ import {
   POLICY_BAD,
   POLICY_GOOD,
   runAdmitIn,
+  settled,
   writePolicy,
 } from '../support/drill-admit.ts'
 import { mountSmallDisk } from '../support/drill-disk.ts'
@@ -78,6 +79,8 @@ const SCENES: Readonly<Record<string, Scene>> = {
     },
     act: async (lab, before) => {
       await becomes(lab, before)
+      // What the undo has to write comes after the rules; on a failing disk it may stay for good.
+      await settled(lab, 5_000)
       return NOTHING_SAID
     },
     exits: [0],

@@ -149,8 +149,8 @@ async function countAll(): Promise<Map<string, { readonly calls: number; readonl
       await scene.prepare(lab)
       const standIn = nftStandIn(lab.folder)
       const said = await scene.act(lab, impatient(lab, standIn), before)
-      // 3: a machine so slow that the window was over before it was told.
-      assert.ok(said.exit === 0 || said.exit === 3, said.output)
+      // 3: on a busy machine a window of a second is over before the command has said all that it had to say.
+      assert.ok(said.exit === 0 || said.exit === 3, `${said.exit}: ${said.output}`)
       const calls = standIn.calls()
       const loads = calls.filter((call) => / ?-f /.test(call) && !/-c /.test(call))
       found.set(name, { calls: calls.length, loads: loads.length })
