@@ -265,8 +265,31 @@ describe('confirm, when', () => {
     }
     const ran = await runAdmit(machine, ['confirm', '--here'])
     assert.equal(ran.exit, EXIT.no)
-    assert.match(ran.err, /too late: the change was being undone already/)
+    assert.match(
+      ran.err,
+      /too late: somebody else has ended the change\. Undone at 08:01:00Z, nobody confirmed in time/,
+    )
     assert.equal(await stateOf(machine), 'idle')
+  })
+
+  test('another confirmation was quicker by a moment: exit 1, and who it was', async () => {
+    const machine = await pending()
+    const journal = journalOf(machine)
+    machine.onStep = async (step) => {
+      if (step !== 'confirm-claim') return
+      const state = expectOk(await journal.state(), 'state')
+      assert.ok(state.kind === 'pending')
+      const proof = { by: 'carol', from: 'a console', how: 'console', at: await journal.moment() } as const
+      assert.equal(expectOk(await journal.claim(state.entry.id, proof), 'claim'), 'claimed')
+    }
+    const ran = await runAdmit(machine, ['confirm', '--here'])
+    assert.equal(ran.exit, EXIT.no)
+    assert.match(
+      ran.err,
+      /too late: somebody else has ended the change\. Confirmed at 08:00:00Z by carol\.\n$/,
+    )
+    assert.equal(await stateOf(machine), 'idle')
+    assert.equal(expectOk(await journal.points(), 'points').at(-1)?.confirmedBy, 'carol')
   })
 
   test('the rules were changed by another hand since: not confirmed', async () => {
@@ -348,7 +371,10 @@ describe('rollback of what is pending', () => {
     }
     const ran = await runAdmit(machine, ['rollback'])
     assert.equal(ran.exit, EXIT.no)
-    assert.match(ran.err, /it has just ended by itself/)
+    assert.match(
+      ran.err,
+      /somebody else has just ended the change\. Undone at 08:01:00Z, nobody confirmed in time/,
+    )
   })
 })
 
@@ -423,7 +449,10 @@ describe('the countdown at a terminal', () => {
     const ran = await runAdmit(machine, ['apply'], { terminal: true })
     machine.kernel = kernel
     assert.equal(ran.exit, EXIT.repair)
-    assert.match(ran.err, /The undo at 08:00:00Z \(as asked\) could load no rules at all/)
+    assert.match(
+      ran.err,
+      /The undo at 08:00:00Z \(as asked\) could load no rules at all\.\n.*The next admit command tries again/,
+    )
   })
 
   test('of start and stop, too; and none with --json or without a terminal', async () => {

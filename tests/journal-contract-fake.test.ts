@@ -1,4 +1,7 @@
 import { FakeKernel } from '../src/kernel/fake-kernel.ts'
+import { fail } from '../src/base/result.ts'
+import { renderTransaction } from '../src/backends/nftables/render.ts'
+import { kernelLike } from './support/cli-machine.ts'
 import { FakeJournal } from './support/fake-journal.ts'
 import { journalContract } from './support/journal-contract.ts'
 
@@ -6,8 +9,16 @@ journalContract('the journal in memory', () => {
   const kernel = new FakeKernel()
   const files = new Map<string, string>()
   let now = 1_800_000_000
+  let loads = /(?:)/
+  // Only the journal's own undo is kept from loading.
+  const forJournal = kernelLike(kernel, {
+    apply: (transaction) =>
+      loads.test(renderTransaction(transaction))
+        ? kernel.apply(transaction)
+        : Promise.resolve(fail({ kind: 'rejected', message: 'nft said no' })),
+  })
   const journal = new FakeJournal(
-    () => kernel,
+    () => forJournal,
     () => now,
     files,
     '/state',
@@ -22,6 +33,14 @@ journalContract('the journal in memory', () => {
     killWatchdog: () => Promise.resolve(journal.killWatchdog()),
     damageRules: () => {
       files.set('/state/rules.nft', 'other\n')
+      return Promise.resolve()
+    },
+    loadOnly: (mark = /(?:)/) => {
+      loads = mark
+      return Promise.resolve()
+    },
+    setClearable: (clearable) => {
+      journal.clearable = clearable
       return Promise.resolve()
     },
     setWritable: (writable) => {

@@ -126,6 +126,7 @@ describe('docs/json.md', () => {
     await expectResult('confirmed', 'apply', '--no-confirm')
     await pointDocuments(expectResult)
     await stopDocuments(expectResult, machine)
+    await undoDocuments(expectResult, machine)
     await troubleDocuments(expectResult, machine)
   })
 
@@ -176,6 +177,38 @@ async function stopDocuments(expectResult: ExpectResult, machine: FakeMachine): 
   await expectResult('removed', 'stop', '--open', '--no-confirm')
   machine.kernel = kernel
   await expectResult('confirmed', 'start', '--no-confirm')
+}
+
+/** A change is taken back, and the kernel refuses the first so many loads, or the disk keeps the record. */
+async function undoDocuments(expectResult: ExpectResult, machine: FakeMachine): Promise<void> {
+  const kernel = machine.kernel
+  const refuse = (count: number): void => {
+    let left = count
+    machine.kernel = kernelLike(kernel, {
+      apply: (transaction) =>
+        left-- > 0
+          ? Promise.resolve(fail({ kind: 'rejected', message: 'nft said no' }))
+          : kernel.apply(transaction),
+    })
+  }
+  await expectResult('pending', 'stop', '--open')
+  refuse(1)
+  await expectResult('rescued', 'rollback')
+  await expectResult('differ', 'status')
+  machine.kernel = kernel
+  await expectResult('confirmed', 'reload', '--no-confirm')
+  await expectResult('pending', 'stop', '--open')
+  refuse(1000)
+  await expectResult('failed', 'rollback')
+  await expectResult('repair-needed', 'reload')
+  machine.kernel = kernel
+  await expectResult('in-force', 'status')
+  await expectResult('pending', 'stop', '--open')
+  journalOf(machine).clearable = false
+  await expectResult('uncleared', 'rollback')
+  await expectResult('no-state', 'reload')
+  journalOf(machine).clearable = true
+  await expectResult('in-force', 'status')
 }
 
 async function troubleDocuments(expectResult: ExpectResult, machine: FakeMachine): Promise<void> {

@@ -2,6 +2,7 @@ import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import type {
   JournalEntry,
+  LastResort,
   Moment,
   Outcome,
   Proof,
@@ -90,6 +91,7 @@ export function readJournal(
 const KINDS: readonly TransactionKind[] = ['apply', 'start', 'reload', 'stop', 'flush', 'rollback']
 const HOW: readonly Proof['how'][] = ['connection', 'token', 'console', 'unproven']
 const RESULTS: readonly Outcome['result'][] = ['confirmed', 'undone', 'rescued', 'failed']
+const LAST_RESORTS: readonly LastResort[] = ['admins-only', 'confirmed']
 
 export function windowRecord(window: Window): RecordFile {
   return {
@@ -123,6 +125,7 @@ export function proofRecord(proof: Proof): RecordFile {
 
 export function readOutcome(record: RecordFile): Result<Outcome, string> {
   const read = reader(record)
+  const lastResort = valueOf(record, 'last-resort')
   const outcome: Outcome = {
     id: read.text('id'),
     kind: read.oneOf('kind', [...KINDS, 'unknown'] as const),
@@ -130,6 +133,7 @@ export function readOutcome(record: RecordFile): Result<Outcome, string> {
     why: read.text('why'),
     by: read.text('by'),
     at: read.number('wall'),
+    ...(lastResort === undefined ? {} : { lastResort: read.oneOf('last-resort', LAST_RESORTS) }),
   }
   return read.problem() === undefined ? ok(outcome) : fail(read.problem() ?? '')
 }

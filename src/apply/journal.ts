@@ -77,7 +77,7 @@ export type JournalState =
     }
   /** Claimed by a confirmation that was cut off: to be completed. */
   | { readonly kind: 'confirming'; readonly entry: JournalEntry }
-  /** Claimed by an undo that was cut off: to be done again. */
+  /** Claimed by an undo that was cut off, or failed: to be done again. */
   | { readonly kind: 'undoing'; readonly entry: JournalEntry }
   /** Cut short, changed or another's: told, never obeyed. */
   | { readonly kind: 'damaged'; readonly folder: string; readonly message: string }
@@ -85,8 +85,21 @@ export type JournalState =
 /** Why a transaction was undone. */
 export type UndoReason = 'deadline' | 'asked' | 'mismatch' | 'applier-gone' | 'stale' | 'reboot'
 
-/** How an undo ended: the previous rules are back; the admins-only rules are there; nothing could be loaded; there was nothing to undo. */
-export type UndoOutcome = 'undone' | 'rescued' | 'failed' | 'nothing'
+/** How an undo ended. */
+export type UndoOutcome =
+  /** The previous rules are back. */
+  | 'undone'
+  /** So they are, but the disk kept the journal: the change counts as in flight still, and the next undo clears it. */
+  | 'uncleared'
+  /** They did not come back: the last resort is in force. */
+  | 'rescued'
+  /** Nothing could be loaded at all. It stays claimed, and the next undo tries again. */
+  | 'failed'
+  /** There was nothing to undo. */
+  | 'nothing'
+
+/** What an undo loads where the previous rules do not come back. */
+export type LastResort = 'admins-only' | 'confirmed'
 
 /** How the last transaction ended. */
 export interface Outcome {
@@ -98,11 +111,21 @@ export interface Outcome {
   readonly by: string
   /** Seconds since 1970. */
   readonly at: number
+  /** With `rescued`: what is in force. */
+  readonly lastResort?: LastResort
 }
 
 export interface JournalError {
-  /** `taken`: somebody else's transaction is pending. */
-  readonly kind: 'taken' | 'not-permitted' | 'not-private' | 'symlink' | 'damaged' | 'missing' | 'failed'
+  readonly kind: /** Somebody else's transaction is pending. */
+    | 'taken'
+    /** An undo failed, and failed again: the kernel does not hold what it should. */
+    | 'not-undone'
+    | 'not-permitted'
+    | 'not-private'
+    | 'symlink'
+    | 'damaged'
+    | 'missing'
+    | 'failed'
   /** One sentence for the user, with the path. */
   readonly message: string
 }
@@ -147,7 +170,7 @@ export interface Journal {
   withdraw(id: string): Promise<Result<void, JournalError>>
   /** Begins the window; `missing` where the transaction was taken away meanwhile. */
   open(id: string, window: Window): Promise<Result<void, JournalError>>
-  /** Claims the pending transaction for a confirmation: exactly one claim or undo wins. */
+  /** Claims the pending transaction for a confirmation: exactly one claim or undo wins, and the winner's proof is recorded. */
   claim(id: string, proof: Proof): Promise<Result<'claimed' | 'lost', JournalError>>
   /** Makes what is claimed the confirmed state: boot files, restore point, outcome. Can be done again. */
   complete(): Promise<Result<void, JournalError>>

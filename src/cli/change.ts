@@ -1,18 +1,13 @@
 import type { ForceWords } from '../apply/force.ts'
-import type { WayIn } from '../apply/confirm-command.ts'
 import type { JournalEntry, JournalFiles, Proof, TransactionKind } from '../apply/journal.ts'
-import type { TransactionResult, Trouble } from '../apply/machine.ts'
 import { same, transact } from '../apply/transact.ts'
-import { printable } from '../base/terminal.ts'
 import type { Table } from '../ruleset/ruleset.ts'
-import { confirmWords, countDown } from './countdown.ts'
+import { reportChange } from './change-report.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
-import { EXIT } from './exit-code.ts'
-import { systemRefused } from './prepare.ts'
 import type { KnownPolicy } from './prove.ts'
 import { proveBefore } from './prove.ts'
-import { isoInstant, journalRefused, pendingJson, pendingWords } from './settle.ts'
+import { journalRefused } from './settle.ts'
 import type { Seat } from './system.ts'
 
 /** What every command that changes the rules takes. */
@@ -89,7 +84,7 @@ export async function makeChange(
     ...(system.onStep === undefined ? {} : { onStep: system.onStep }),
   }
   const result = await transact(ports, { entry, files, ...(unproven === undefined ? {} : { unproven }) })
-  return report(
+  return reportChange(
     context,
     request,
     { entry, token: token.token, way: { ...seat, facts: proved.facts } },
@@ -122,123 +117,6 @@ async function entryOf(
     ...(known.forced === undefined ? {} : { forced: known.forced }),
     keeps: request.keeps,
     connections: known.connections,
-  }
-}
-
-async function report(
-  context: Context,
-  request: ChangeRequest,
-  { entry, token, way }: { readonly entry: JournalEntry; readonly token: string; readonly way: WayIn },
-  result: TransactionResult,
-): Promise<ExitCode> {
-  const { output, system, statePath } = context
-  const { command, document = {} } = request
-  switch (result.kind) {
-    case 'confirmed':
-      output.say(request.done)
-      output.say('Confirmed at once, as --no-confirm says; recorded as unproven.')
-      output.document(command, { result: 'confirmed', ...document, confirmation: 'unproven' })
-      return EXIT.done
-    case 'pending': {
-      output.say(request.done)
-      const state = await system.journal(statePath).state()
-      const mine = state.ok && state.value.kind === 'pending' && state.value.entry.id === entry.id
-      // A machine that is slower than its window: it is over, and what is told is how it ended.
-      if (state.ok && !mine && !output.json) return countDown(context, entry)
-      const window = state.ok && state.value.kind === 'pending' ? state.value.window : undefined
-      for (const line of confirmWords(entry, window, token, way)) output.say(line)
-      output.document(command, {
-        result: 'pending',
-        ...document,
-        confirmation: 'awaited',
-        id: entry.id,
-        token,
-        ...(window === undefined ? {} : { until: isoInstant(window.deadline.wall) }),
-      })
-      return system.interactive && !output.json ? countDown(context, entry) : EXIT.done
-    }
-    case 'not-stored':
-      output.warn(
-        `admit: the rules are in force and confirmed, but they could not be stored for the next boot: ${troubleWords(result.trouble)}\n` +
-          'Make room, then type any admit command: it completes that.',
-      )
-      output.document(command, { result: 'not-stored', message: troubleWords(result.trouble) })
-      return EXIT.repair
-    case 'refused':
-      return refused(context, command, result.trouble)
-    case 'undone':
-      return undone(context, command, result)
-    default:
-      return result satisfies never
-  }
-}
-
-async function refused(context: Context, command: string, trouble: Trouble): Promise<ExitCode> {
-  const { output, system, statePath } = context
-  if (trouble.kind === 'kernel') return systemRefused(context, command, trouble.error)
-  if (trouble.kind === 'journal' && trouble.error.kind === 'taken') {
-    const state = await system.journal(statePath).state()
-    const other = state.ok && state.value.kind === 'pending' ? state.value : undefined
-    const who = other === undefined ? '' : `: ${pendingWords(other.entry, other.window)}`
-    output.warn(`admit: another admit was quicker, and its change is pending${who}. Nothing was changed.`)
-    output.document(command, {
-      result: 'another-pending',
-      ...(other === undefined ? {} : { pending: pendingJson(other.entry, other.window) }),
-    })
-    return EXIT.unsafe
-  }
-  if (trouble.kind === 'journal') return journalRefused(context, command, trouble.error)
-  const message = troubleWords(trouble)
-  output.warn(`admit: ${message}. Nothing was changed.`)
-  output.document(command, { result: 'system-refused', error: { kind: 'changed', message } })
-  return EXIT.system
-}
-
-function undone(
-  { output }: Context,
-  command: string,
-  { trouble, outcome }: Extract<TransactionResult, { kind: 'undone' }>,
-): ExitCode {
-  const why = troubleWords(trouble)
-  output.document(command, { result: 'reverted', outcome, message: why })
-  switch (outcome) {
-    case 'undone':
-    case 'nothing':
-      output.warn(`admit: ${why}. The previous rules are back, as they were.`)
-      return EXIT.system
-    case 'rescued':
-      output.warn(
-        `admit: ${why}. The previous rules could not be brought back: the admins-only rules are in force.\n` +
-          'Admins reach SSH, nobody else reaches anything. Correct the cause, then `admit apply` again.',
-      )
-      return EXIT.repair
-    case 'failed':
-      output.warn(
-        `admit: ${why}. The previous rules could not be brought back either.\n` +
-          'Look at `nft list table inet admit`; `admit rollback` tries again, `admit stop --open --no-confirm` removes the rules.',
-      )
-      return EXIT.repair
-    default:
-      return outcome satisfies never
-  }
-}
-
-/** What went wrong, as the beginning of a sentence. */
-export function troubleWords(trouble: Trouble): string {
-  switch (trouble.kind) {
-    case 'kernel':
-    case 'journal':
-      return printable(trouble.error.message)
-    case 'changed-meanwhile':
-      return 'somebody else changed `table inet admit` just now; try again'
-    case 'mismatch':
-      return trouble.error === undefined
-        ? 'the kernel took the change, but what it held was not what was asked for (somebody else may be changing `table inet admit`)'
-        : `the kernel took the change, but could not be read back (${printable(trouble.error.message)})`
-    case 'taken-away':
-      return 'it was undone while it was being made'
-    default:
-      return trouble satisfies never
   }
 }
 

@@ -1,13 +1,21 @@
 import type { WayIn } from '../apply/confirm-command.ts'
 import { sshCommand } from '../apply/confirm-command.ts'
-import type { JournalEntry, JournalError, Outcome, Window } from '../apply/journal.ts'
+import type {
+  Journal,
+  JournalEntry,
+  JournalError,
+  JournalState,
+  Outcome,
+  UndoOutcome,
+  Window,
+} from '../apply/journal.ts'
 import type { Result } from '../base/result.ts'
 import { printable } from '../base/terminal.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
 import { EXIT } from './exit-code.ts'
-import { keptWords } from './kept-words.ts'
-import { clock } from './settle.ts'
+import { confirmedWords, endedWords, endingOf, notUndoneWords, unclearedWords } from './ending.ts'
+import { clock } from './times.ts'
 
 /** How to confirm, and what happens if nobody does. */
 export function confirmWords(
@@ -37,18 +45,19 @@ export async function countDown(context: Context, entry: JournalEntry): Promise<
     if (system.interactive) output.progress(text)
   }
   let interrupted = false
+  let undone: UndoOutcome | undefined
   const release = system.onInterrupt(() => {
     interrupted = true
   })
   try {
     for (;;) {
       const state = await journal.state()
-      const mine = state.ok && state.value.kind === 'pending' && state.value.entry.id === entry.id
-      if (!mine && !(state.ok && (state.value.kind === 'confirming' || state.value.kind === 'undoing'))) break
+      if (!(await isInFlight(journal, entry.id, state))) break
       if (interrupted) {
         progress()
         output.warn('Undoing now.')
-        await journal.undo('asked')
+        const result = await journal.undo('asked')
+        undone = result.ok ? result.value : undefined
         break
       }
       if (state.ok && state.value.kind === 'pending') {
@@ -62,59 +71,61 @@ export async function countDown(context: Context, entry: JournalEntry): Promise<
     release()
     progress()
   }
-  return ending(context, entry, await journal.outcome())
+  return tellEnding(context, entry, { outcome: await endingOf(journal, entry.id), undone })
 }
 
-async function ending(
+/** Is it pending, or is somebody at work on it? An undo that failed stays, and nobody is. */
+async function isInFlight(
+  journal: Journal,
+  id: string,
+  state: Result<JournalState, JournalError>,
+): Promise<boolean> {
+  if (!state.ok) return false
+  switch (state.value.kind) {
+    case 'pending':
+      return state.value.entry.id === id
+    case 'confirming':
+      return true
+    case 'undoing': {
+      const outcome = await journal.outcome()
+      return !(outcome.ok && outcome.value?.id === id && outcome.value.result === 'failed')
+    }
+    case 'idle':
+    case 'damaged':
+      return false
+    default:
+      return state.value satisfies never
+  }
+}
+
+/** `undone` is what this process's own undo said, if it made one. */
+async function tellEnding(
   context: Context,
   entry: JournalEntry,
-  outcome: Result<Outcome | undefined, JournalError>,
+  { outcome, undone }: { readonly outcome: Outcome | undefined; readonly undone: UndoOutcome | undefined },
 ): Promise<ExitCode> {
-  const { output, policyPath } = context
-  if (!outcome.ok || outcome.value?.id !== entry.id) {
+  const { output, policyPath, statePath } = context
+  if (undone === 'uncleared') {
+    output.warn(`Undone: the previous rules are in force.\n${unclearedWords(statePath)}`)
+    return EXIT.repair
+  }
+  if (outcome === undefined) {
     output.warn('admit: how it ended could not be read; `admit status` tells what is in force')
     return EXIT.repair
   }
-  switch (outcome.value.result) {
-    case 'confirmed':
-      output.say(`Confirmed by ${printable(outcome.value.by)}: ${await keptWords(context, entry)}`)
-      return EXIT.done
-    case 'undone':
-      output.warn(
-        `${undoneWords(outcome.value)}. Correct ${printable(policyPath)}, then \`admit apply\` again.`,
-      )
-      return EXIT.unsafe
-    case 'rescued':
-    case 'failed':
-      output.warn(undoneWords(outcome.value))
-      return EXIT.repair
-    default:
-      return outcome.value.result satisfies never
-  }
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  deadline: 'nobody confirmed in time',
-  asked: 'as asked',
-  mismatch: 'the kernel held something else than was asked for',
-  'applier-gone': 'the process that applied was killed in the middle',
-  stale: 'it was left over',
-  reboot: 'the host was rebooted before it was confirmed',
-  damaged: 'its journal was damaged',
-}
-
-/** `Undone at 12:01:33Z, nobody confirmed in time: the previous rules are in force`. */
-export function undoneWords(outcome: Outcome): string {
-  const why = WHY[outcome.why] ?? printable(outcome.why)
   switch (outcome.result) {
     case 'confirmed':
-      return `Confirmed at ${clock(outcome.at)} by ${printable(outcome.by)}`
+      output.say(await confirmedWords(context, entry, outcome))
+      return EXIT.done
     case 'undone':
-      return `Undone at ${clock(outcome.at)}, ${why}: the previous rules are in force`
+      output.warn(`${endedWords(outcome)}. Correct ${printable(policyPath)}, then \`admit apply\` again.`)
+      return EXIT.unsafe
     case 'rescued':
-      return `Undone at ${clock(outcome.at)}, ${why}; the previous rules did not load: the admins-only rules are in force`
+      output.warn(endedWords(outcome))
+      return EXIT.repair
     case 'failed':
-      return `The undo at ${clock(outcome.at)} (${why}) could load no rules at all: look at \`nft list table inet admit\``
+      output.warn(`${endedWords(outcome)}.\n${notUndoneWords(statePath)}`)
+      return EXIT.repair
     default:
       return outcome.result satisfies never
   }

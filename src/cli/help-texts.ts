@@ -95,7 +95,8 @@ Example:
 
 Where nothing is pending, it goes back to the restore point before the present one, or to the one named; that is a
 change like any other, proven first and to be confirmed. The policy file is not touched.
-Exit codes: 0 undone or in force, 2 no such restore point, else as \`admit apply\`.`,
+Exit codes: 0 undone or in force, 2 no such restore point, 5 the rules from before did not come back, or the record of
+the change could not be removed; else as \`admit apply\`.`,
   },
   history: {
     summary: 'The restore points: what was confirmed, when, by whom, from where.',
@@ -160,7 +161,8 @@ Exit codes: as \`admit stop\`.`,
 Example:
   admit status --json
 
-Exit codes: 0 in force as last confirmed and nothing pending, 1 not so, 4 the kernel's rules cannot be read.`,
+Exit codes: 0 in force as last confirmed and nothing pending, 1 not so, 4 the kernel's rules cannot be read,
+5 an undo failed, and failed again just now: it says what to do.`,
   },
   lab: {
     summary: 'Try the policy with real packets, in a copy of this host made of network namespaces.',

@@ -1,8 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { printable } from '../base/terminal.ts'
-import type { ForceWords } from '../apply/force.ts'
-import { parseForce } from '../apply/force.ts'
-import type { ChangeOptions } from './change.ts'
+import { named } from './command-options.ts'
+import type { Action } from './commands.ts'
+import { addCommands } from './commands.ts'
 import type { Context } from './context.ts'
 import { DEFAULT_POLICY, DEFAULT_STATE } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -22,9 +22,6 @@ export interface Invocation {
   /** Built only when a command needs it. */
   readonly system: () => Promise<System>
 }
-
-/** Columns for a table that goes into a file or a pipe, where nothing wraps. */
-const UNWRAPPED = 200
 
 interface GlobalOptions {
   readonly policy?: string
@@ -89,7 +86,6 @@ function printableLines(text: string): string {
 }
 
 type Settle = (code: ExitCode) => void
-type Action<Options> = (context: Context, options: Options, args: readonly string[]) => Promise<ExitCode>
 
 function buildProgram(invocation: Invocation, help: Streams, settle: Settle): Command {
   const program = new Command('admit')
@@ -135,202 +131,9 @@ function buildProgram(invocation: Invocation, help: Streams, settle: Settle): Co
       settle(await action(context, command.optsWithGlobals() as Options, command.processedArgs as string[]))
     })
   }
-  addPolicyCommands(add)
-  addRuleCommands(add, invocation)
-  addHostCommands(add)
+  addCommands(add, invocation)
   addHelp(program, invocation, settle)
   return program
-}
-
-type Add = <Options>(
-  name: keyof typeof HELP,
-  action: Action<Options>,
-  shape?: (command: Command) => void,
-) => void
-
-const hostOption = (command: Command): void => {
-  command.option('--no-host', 'do not hold the policy against this host: it is meant for another one')
-}
-
-function addPolicyCommands(add: Add): void {
-  add<{ host: boolean }>(
-    'check',
-    async (context, options) => (await import('./commands/check.ts')).check(context, options),
-    hostOption,
-  )
-  add<{ host: boolean; as: 'nft' | 'json' }>(
-    'show',
-    async (context, options) => (await import('./commands/show.ts')).show(context, options),
-    (command) => {
-      hostOption(command)
-      command.addOption(
-        new Option('--as <form>', 'nft text, or the model as JSON').choices(['nft', 'json']).default('nft'),
-      )
-    },
-  )
-  add<{ from: string; to: string; on?: string; host: boolean }>(
-    'explain',
-    async (context, options) => (await import('./commands/explain.ts')).explain(context, options),
-    (command) => {
-      command.requiredOption(
-        '--from <who>',
-        'a device or group, a MAC address, an address, or stranger',
-        named,
-      )
-      command.requiredOption('--to <service>', 'a service, everything, or PORT/PROTO such as 22/tcp', named)
-      command.option('--on <interface>', 'only packets that arrive there', named)
-      hostOption(command)
-    },
-  )
-}
-
-function addRuleCommands(add: Add, { terminal, env }: Invocation): void {
-  add('plan', async (context) => (await import('./commands/plan.ts')).plan(context))
-  add<ChangeFlags>(
-    'apply',
-    async (context, flags) => (await import('./commands/apply.ts')).apply(context, changeOptions(flags)),
-    changeFlags,
-  )
-  for (const name of ['start', 'reload'] as const) {
-    add<ChangeFlags>(
-      name,
-      async (context, flags) =>
-        (await import('./commands/stored-rules.ts')).loadStored(context, name, changeOptions(flags)),
-      changeFlags,
-    )
-  }
-  for (const name of ['stop', 'flush'] as const) {
-    add<ChangeFlags & { readonly open?: boolean }>(
-      name,
-      async (context, flags) =>
-        (await import('./commands/stored-rules.ts')).removeRules(context, name, {
-          ...changeOptions(flags),
-          open: flags.open === true,
-        }),
-      (command) => {
-        command.option('--open', 'yes, leave this host open')
-        changeFlags(command)
-      },
-    )
-  }
-  addTransactionCommands(add)
-  add('status', async (context) => (await import('./commands/status.ts')).status(context))
-  add(
-    'lab',
-    async (context) =>
-      (await import('./commands/lab.ts')).lab(context, {
-        unicode: /UTF-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
-        interactive: terminal.err,
-        width: terminal.out ? terminal.width : UNWRAPPED,
-      }),
-    (command) => {
-      command.argument('[file]', 'the policy, in place of --policy', named)
-    },
-  )
-}
-
-interface ChangeFlags {
-  readonly confirmWithin?: number
-  readonly confirm: boolean
-  readonly force?: ForceWords
-}
-
-/** What every command that changes the rules takes. */
-function changeFlags(command: Command): void {
-  command.option('--confirm-within <time>', 'how long a confirmation may take: 60s, 5m, at most 1h', duration)
-  command.option('--no-confirm', 'all the checks, but keep the rules without a confirmation (unproven)')
-  command.option(
-    '--force <words>',
-    'go on although a check fails: tests, me, admin NAME, joined by commas',
-    forceWords,
-  )
-}
-
-function changeOptions(flags: ChangeFlags): ChangeOptions {
-  return { confirmWithin: flags.confirmWithin, confirm: flags.confirm, force: flags.force }
-}
-
-/** From 1s to 1h, in seconds; a bare number is one of seconds. */
-function duration(text: string): number {
-  const found = /^([1-9]\d{0,3})([smh]?)$/.exec(text)
-  const unit = found?.[2]
-  const seconds = Number(found?.[1]) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1)
-  if (found === null || seconds > 3600)
-    throw new InvalidArgumentError('Write it like 60s, 5m or 1h; at most 1h.')
-  return seconds
-}
-
-function forceWords(text: string): ForceWords {
-  const words = parseForce(text)
-  if (words.ok) return words.value
-  throw new InvalidArgumentError(words.error)
-}
-
-/** A restore point's name: it must not look like a number, and is typed on command lines. */
-function pointName(text: string): string {
-  if (!/^(?=.*[a-z])[a-z0-9][a-z0-9._-]{0,39}$/i.test(text)) {
-    throw new InvalidArgumentError(
-      'A name is letters, digits, `.`, `_` and `-`, with a letter in it; at most 40.',
-    )
-  }
-  return text
-}
-
-function addTransactionCommands(add: Add): void {
-  add<{ readonly here?: boolean }>(
-    'confirm',
-    async (context, flags, [token]) =>
-      (await import('./commands/confirm.ts')).confirm(context, { token, here: flags.here === true }),
-    (command) => {
-      command.argument('[token]', 'the token that the change printed; - reads it from standard input', named)
-      command.option('--here', 'this is a console: nothing is proven, and it is recorded so')
-    },
-  )
-  add<ChangeFlags>(
-    'rollback',
-    async (context, flags, [point]) =>
-      (await import('./commands/rollback.ts')).rollback(context, point, changeOptions(flags)),
-    (command) => {
-      command.argument('[point]', 'a restore point, by number or name', named)
-      changeFlags(command)
-    },
-  )
-  add<{ readonly text?: boolean; readonly diff?: string | true }>(
-    'history',
-    async (context, flags, [point]) =>
-      (await import('./commands/history.ts')).history(context, point, {
-        policy: flags.text === true,
-        diff: flags.diff,
-      }),
-    (command) => {
-      command.argument('[point]', 'one restore point, by number or name', named)
-      command.option('--text', 'print the policy that it was made from')
-      command.option('--diff [other]', 'what going back to it would change, from the kernel or another point')
-    },
-  )
-  add(
-    'save',
-    async (context, _, [name]) => (await import('./commands/save.ts')).save(context, name),
-    (command) => {
-      command.argument('[name]', 'what to call it', pointName)
-    },
-  )
-}
-
-function addHostCommands(add: Add): void {
-  add<{ yes?: boolean; force?: boolean }>(
-    'init',
-    async (context, options) =>
-      (await import('./commands/init.ts')).init(context, {
-        yes: options.yes === true,
-        force: options.force === true,
-      }),
-    (command) => {
-      command.option('--yes', 'write without asking')
-      command.option('--force', 'write over a policy that is there already')
-    },
-  )
-  add('whoami', async (context) => (await import('./commands/whoami.ts')).whoami(context))
 }
 
 function addHelp(program: Command, invocation: Invocation, settle: Settle): void {
@@ -360,10 +163,4 @@ async function contextFor(invocation: Invocation, options: GlobalOptions): Promi
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text
-}
-
-/** An option's value that must not be empty: `--policy ""` is a shell variable that was not set. */
-function named(value: string): string {
-  if (value === '') throw new InvalidArgumentError('It is empty.')
-  return value
 }

@@ -3,6 +3,7 @@ import type {
   JournalEntry,
   JournalError,
   JournalState,
+  UndoOutcome,
   UndoReason,
   Window,
 } from '../apply/journal.ts'
@@ -11,6 +12,8 @@ import type { Result } from '../base/result.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
 import { EXIT } from './exit-code.ts'
+import { lastResortWords, notUndoneWords, unclearedWords } from './ending.ts'
+import { clock, isoInstant } from './times.ts'
 
 /**
  * What is in flight, after what a killed process left has been seen to: a confirmation that was cut off is completed,
@@ -21,90 +24,110 @@ export async function settle(context: Context): Promise<Result<JournalState, Jou
   const journal = context.system.journal(context.statePath)
   const state = await journal.state()
   if (!state.ok) return state
-  const mended = await mend(context, journal, state.value)
+  const mended = await mend({ ...context, journal }, state.value)
   if (!mended.ok) return mended
   return mended.value ? journal.state() : state
 }
 
+interface Mending extends Context {
+  readonly journal: Journal
+}
+
 /** True where something was done, and the state is to be looked at again. */
-async function mend(
-  { output }: Context,
-  journal: Journal,
-  state: JournalState,
-): Promise<Result<boolean, JournalError>> {
+async function mend(mending: Mending, state: JournalState): Promise<Result<boolean, JournalError>> {
   switch (state.kind) {
     case 'idle':
     case 'damaged':
       return { ok: true, value: false }
     case 'confirming': {
       // Where its own process is still at work, this waits for it.
-      const completed = await journal.complete()
+      const completed = await mending.journal.complete()
       return completed.ok ? { ok: true, value: true } : completed
     }
     case 'undoing':
-      return undoAgain(output, journal)
+      return undoAgain(mending, state.entry)
     case 'pending':
-      return mendPending(output, journal, state)
+      return mendPending(mending, state)
     default:
       return state satisfies never
   }
 }
 
 async function mendPending(
-  output: Context['output'],
-  journal: Journal,
+  mending: Mending,
   state: Extract<JournalState, { kind: 'pending' }>,
 ): Promise<Result<boolean, JournalError>> {
+  const { output, journal } = mending
   if (state.here === 'another-namespace') return { ok: true, value: false }
   if (state.here === 'another-boot') {
-    return undoNow(
-      output,
-      journal,
-      'a change was pending when this host went down; it is not confirmed',
-      'reboot',
-    )
+    return undoNow(mending, 'a change was pending when this host went down; it is not confirmed', 'reboot')
   }
   if (state.watchdog === 'alive') return { ok: true, value: false }
   const { uptime } = await journal.moment()
   if (state.window === undefined) {
     if (state.applier === 'alive') return { ok: true, value: false }
-    return undoNow(output, journal, 'a change was cut off in the middle; undoing it', 'stale')
+    return undoNow(mending, 'a change was cut off in the middle; undoing it', 'stale')
   }
   if (uptime >= state.window.deadline.uptime) {
-    return undoNow(output, journal, 'nobody confirmed the pending change in time; undoing it', 'stale')
+    return undoNow(mending, 'nobody confirmed the pending change in time; undoing it', 'stale')
   }
   output.warn('admit: the watchdog of the pending change was gone; starting it again')
   const armed = await journal.arm(state.entry.id)
   return armed.ok ? { ok: true, value: true } : armed
 }
 
-/** Where whoever began it is still at work, this waits, and there is nothing left to do. */
-async function undoAgain(
-  output: Context['output'],
-  journal: Journal,
-): Promise<Result<boolean, JournalError>> {
+/** Where whoever began it is still at work, this waits, and there is nothing left to do. One that failed is tried again. */
+async function undoAgain(mending: Mending, { id }: JournalEntry): Promise<Result<boolean, JournalError>> {
+  const { output, journal } = mending
+  const before = await journal.outcome()
+  const hadFailed = before.ok && before.value?.id === id && before.value.result === 'failed'
   const undone = await journal.undo('stale')
-  if (!undone.ok) return undone
-  if (undone.value === 'failed') return { ok: false, error: NOT_UNDONE }
-  if (undone.value !== 'nothing') output.warn('admit: an undo was cut off; it is done now')
-  return { ok: true, value: true }
-}
-
-const NOT_UNDONE: JournalError = {
-  kind: 'failed',
-  message: 'the previous rules could not be brought back: look at `nft list table inet admit`',
+  if (undone.ok && undone.value === 'undone') {
+    output.warn(
+      hadFailed
+        ? 'admit: an undo had failed; it is done now, and the previous rules are in force'
+        : 'admit: an undo was cut off; it is done now',
+    )
+  }
+  return afterUndo(mending, undone)
 }
 
 async function undoNow(
-  output: Context['output'],
-  journal: Journal,
+  mending: Mending,
   words: string,
   why: UndoReason,
 ): Promise<Result<boolean, JournalError>> {
-  output.warn(`admit: ${words}`)
-  const undone = await journal.undo(why)
+  mending.output.warn(`admit: ${words}`)
+  return afterUndo(mending, await mending.journal.undo(why))
+}
+
+/** What keeps other changes from beginning is an error; what did not come back as it was is told. */
+async function afterUndo(
+  { output, journal, statePath }: Mending,
+  undone: Result<UndoOutcome, JournalError>,
+): Promise<Result<boolean, JournalError>> {
   if (!undone.ok) return undone
-  return undone.value === 'failed' ? { ok: false, error: NOT_UNDONE } : { ok: true, value: true }
+  switch (undone.value) {
+    case 'undone':
+    case 'nothing':
+      return { ok: true, value: true }
+    case 'rescued': {
+      const outcome = await journal.outcome()
+      const lastResort = outcome.ok ? outcome.value?.lastResort : undefined
+      output.warn(`admit: the previous rules did not load: ${lastResortWords(lastResort)}`)
+      return { ok: true, value: true }
+    }
+    case 'uncleared': {
+      const message = `the previous rules are back. ${unclearedWords(statePath)}`
+      return { ok: false, error: { kind: 'failed', message } }
+    }
+    case 'failed': {
+      const message = `the previous rules could not be brought back, nor any others. ${notUndoneWords(statePath)}`
+      return { ok: false, error: { kind: 'not-undone', message } }
+    }
+    default:
+      return undone.value satisfies never
+  }
 }
 
 /** Who, when, until when: `apply by root (alice) from 203.0.113.7 port 50122 since 12:00:01Z, until 12:01:01Z`. */
@@ -115,16 +138,13 @@ export function pendingWords(entry: JournalEntry, window: Window | undefined): s
   return printable(`${entry.kind} by ${entry.by} from ${entry.from} since ${since}, ${until}`)
 }
 
-/** A time of day in UTC: `12:01:33Z`. */
-export function clock(wall: number): string {
-  return `${new Date(wall * 1000).toISOString().slice(11, 19)}Z`
-}
-
-/** The journal cannot be read or written: nothing was changed. */
+/** The journal cannot be read or written, and nothing was changed; or what an undo left is still to be repaired. */
 export function journalRefused(context: Context, command: string, error: JournalError): ExitCode {
-  context.output.warn(`admit: ${printable(error.message)}\nNothing was changed.`)
-  context.output.document(command, { result: 'no-state', message: error.message })
-  return EXIT.system
+  const { kind, message } = error
+  const repair = kind === 'not-undone'
+  context.output.warn(`admit: ${printable(message)}${repair ? '' : '\nNothing was changed.'}`)
+  context.output.document(command, { result: repair ? 'repair-needed' : 'no-state', message })
+  return repair ? EXIT.repair : EXIT.system
 }
 
 /**
@@ -173,8 +193,4 @@ export function pendingJson(entry: JournalEntry, window: Window | undefined): un
     since: isoInstant(entry.started.wall),
     ...(window === undefined ? {} : { until: isoInstant(window.deadline.wall) }),
   }
-}
-
-export function isoInstant(wall: number): string {
-  return new Date(Math.floor(wall) * 1000).toISOString().replace('.000Z', 'Z')
 }

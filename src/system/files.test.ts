@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,7 +17,14 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Result } from '../base/result.ts'
 import type { FileError } from './files.ts'
-import { makePrivateFolder, readTextFile, removeFile, writeTextFile } from './files.ts'
+import {
+  makePrivateFolder,
+  moveFolder,
+  readTextFile,
+  removeFile,
+  removeFolder,
+  writeTextFile,
+} from './files.ts'
 
 let folder = ''
 const at = (name: string) => join(folder, name)
@@ -142,4 +150,91 @@ test('removing a file twice is removing it', async () => {
   assert.ok((await removeFile(at('large'))).ok)
   assert.ok((await removeFile(at('large'))).ok)
   assertFails(await removeFile(at('state')), 'not-a-file', /is a folder/)
+})
+
+describe('moving a folder', () => {
+  /** A folder with one file, whose text is the folder's name. */
+  const make = (name: string): string => {
+    mkdirSync(at(name), { recursive: true })
+    writeFileSync(join(at(name), 'file'), name)
+    return at(name)
+  }
+  const textIn = (name: string): string => readFileSync(join(at(name), 'file'), 'utf8')
+
+  test('takes all that is in it along, also onto an empty folder', async () => {
+    make('move/from')
+    assert.deepEqual(await moveFolder(at('move/from'), at('move/to')), { ok: true, value: undefined })
+    assert.equal(existsSync(at('move/from')), false)
+    assert.equal(textIn('move/to'), 'move/from')
+    mkdirSync(at('move/empty'))
+    assert.deepEqual(await moveFolder(at('move/to'), at('move/empty')), { ok: true, value: undefined })
+    assert.equal(textIn('move/empty'), 'move/from')
+  })
+
+  test('a name that is taken: both folders stay as they are', async () => {
+    make('taken/one')
+    make('taken/two')
+    assert.equal(await moveFolder(at('taken/one'), at('taken/two')), 'taken')
+    assert.deepEqual([textIn('taken/one'), textIn('taken/two')], ['taken/one', 'taken/two'])
+  })
+
+  test('nothing to move', async () => {
+    make('none/there')
+    assert.equal(await moveFolder(at('none/missing'), at('none/to')), 'missing')
+    assert.equal(await moveFolder(at('none/there'), at('none/missing/to')), 'missing')
+    assert.equal(textIn('none/there'), 'none/there')
+  })
+
+  test('of many that move one folder, and of many that move to one name, exactly one succeeds', async () => {
+    make('race/one')
+    const names = Array.from({ length: 20 }, (_, index) => `race/to-${index}`)
+    const from = await Promise.all(names.map((name) => moveFolder(at('race/one'), at(name))))
+    assert.equal(from.filter((result) => typeof result === 'object' && result.ok).length, 1)
+    assert.equal(from.filter((result) => result === 'missing').length, 19)
+    const many = names.map((name) => make(`${name}-too`))
+    const to = await Promise.all(many.map((path) => moveFolder(path, at('race/goal'))))
+    assert.equal(to.filter((result) => typeof result === 'object' && result.ok).length, 1)
+    assert.equal(to.filter((result) => result === 'taken').length, 19)
+  })
+
+  test('what cannot be moved is an error with its place, and stays', async () => {
+    make('stays/folder')
+    const inside = await moveFolder(at('stays/folder'), at('stays/folder/below'))
+    assert.ok(typeof inside === 'object')
+    assertFails(inside, 'failed', /could not rename .*stays\/folder/)
+    writeFileSync(at('stays/file'), 'in the way')
+    const onto = await moveFolder(at('stays/folder'), at('stays/file'))
+    assert.ok(typeof onto === 'object')
+    assertFails(onto, 'missing', /could not rename .*: a part of the path is not a folder/)
+    assert.equal(textIn('stays/folder'), 'stays/folder')
+  })
+})
+
+describe('removing a folder', () => {
+  test('takes all that is in it away; twice is once', async () => {
+    mkdirSync(at('gone/deep/deeper'), { recursive: true })
+    writeFileSync(at('gone/deep/file'), 'x')
+    for (const time of ['first', 'second']) {
+      assert.deepEqual(await removeFolder(at('gone')), { ok: true, value: undefined }, time)
+      assert.equal(existsSync(at('gone')), false)
+    }
+  })
+
+  test('follows no symbolic link, at the path or below it', async () => {
+    mkdirSync(at('kept'))
+    writeFileSync(at('kept/file'), 'x')
+    mkdirSync(at('linked'))
+    symlinkSync(at('kept'), at('linked/link'))
+    symlinkSync(at('kept'), at('to-kept'))
+    assert.ok((await removeFolder(at('linked'))).ok)
+    assert.ok((await removeFolder(at('to-kept'))).ok)
+    assert.deepEqual([existsSync(at('linked')), readdirSync(at('kept'))], [false, ['file']])
+  })
+
+  test('what cannot be removed is an error with its place', async () => {
+    const result = await removeFolder('/proc/self/fdinfo')
+    assert.ok(!result.ok)
+    assert.match(result.error.message, /could not remove \/proc\/self\/fdinfo/)
+    assert.ok(existsSync('/proc/self/fdinfo'))
+  })
 })

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JournalEntry, JournalError, JournalState, Window } from '../apply/journal.ts'
 import type { JournalSeal } from '../apply/journal-text.ts'
@@ -14,20 +14,34 @@ import { bootId, isAlive, networkNamespace } from './process-identity.ts'
 export async function readState(folder: string): Promise<Result<JournalState, JournalError>> {
   const own = await checkPrivateFolder(folder)
   if (!own.ok) return own.error.kind === 'missing' ? ok({ kind: 'idle' }) : asJournal(own)
-  for (const kind of ['confirming', 'undoing', 'pending'] as const) {
-    const path = join(folder, kind)
+  // What is pending may be claimed between two looks: those that claim are looked for once more.
+  for (const kind of ['confirming', 'undoing', 'pending', 'undoing', 'confirming'] as const) {
+    const name = kind === 'confirming' ? await findClaimed(folder) : kind
+    if (name === undefined) continue
+    const path = join(folder, name)
     if (!(await isThere(path))) continue
     const read = await readJournalIn(path)
     if (!read.ok) {
       // It may just have been claimed by somebody else.
       if (read.error.kind === 'missing' && !(await isThere(path))) continue
-      return ok({ kind: 'damaged', folder: kind, message: read.error.message })
+      return ok({ kind: 'damaged', folder: name, message: read.error.message })
     }
     if (kind !== 'pending') return ok({ kind, entry: read.value.entry })
-    return pendingState(path, read.value)
+    const pending = await pendingState(path, read.value)
+    // Claimed while it was read: what was missing then is no sign of anything.
+    if (await isThere(path)) return pending
   }
   return ok({ kind: 'idle' })
 }
+
+/** The folder that a confirmation has claimed, by its name: that of the claim which won. */
+export async function findClaimed(folder: string): Promise<string | undefined> {
+  const names = await readdir(folder).catch(() => [] as string[])
+  return names.find((name) => name.startsWith(CLAIMED))
+}
+
+/** Before the name of the claim. */
+export const CLAIMED = 'confirming.'
 
 async function pendingState(
   path: string,

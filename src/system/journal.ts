@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,7 +28,7 @@ import { makePrivateFolder, moveFolder, readTextFile, removeFolder, writeTextFil
 import { GUARD, guardProblem, runGuard, startWatchdog } from './guard.ts'
 import { asJournal, sha256 } from './journal-files.ts'
 import { readConfirmed, readOutcomeFile, readPointFiles, readPoints, readRules } from './journal-points.ts'
-import { readJournalIn, readState } from './journal-state.ts'
+import { CLAIMED, findClaimed, readJournalIn, readState } from './journal-state.ts'
 import { bootId, isAlive, networkNamespace, startTimeOf, uptime } from './process-identity.ts'
 
 export interface JournalOptions {
@@ -205,11 +206,15 @@ async function claim(
   id: string,
   proof: Proof,
 ): Promise<Result<'claimed' | 'lost', JournalError>> {
+  const other = await findClaimed(context.folder)
   if (!(await isPending(context, id))) return ok('lost')
-  const path = join(context.pending, 'proof')
+  if (other !== undefined) return fail(TAKEN)
+  // Several may write their proof before one of them renames: whose counts, the folder's new name says.
+  const own = randomBytes(6).toString('hex')
+  const path = join(context.pending, `proof.${own}`)
   const written = await writeTextFile(path, renderRecord(proofRecord(proof), sha256))
   if (!written.ok) return written.error.kind === 'missing' ? ok('lost') : asJournal(written)
-  const claimed = join(context.folder, 'confirming')
+  const claimed = join(context.folder, `${CLAIMED}${own}`)
   const moved = await moveFolder(context.pending, claimed)
   if (moved === 'missing') return ok('lost')
   if (moved === 'taken') return fail(TAKEN)
@@ -233,7 +238,7 @@ async function complete({ run, guard, folder }: JournalContext): Promise<Result<
   return result.value.code === 0 ? ok(undefined) : fail(guardProblem(result.value))
 }
 
-const UNDO_OUTCOMES: readonly UndoOutcome[] = ['undone', 'rescued', 'failed', 'nothing']
+const UNDO_OUTCOMES: readonly UndoOutcome[] = ['undone', 'uncleared', 'rescued', 'failed', 'nothing']
 
 async function undo(
   { run, guard, folder }: JournalContext,

@@ -2,13 +2,11 @@ import { access } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Journal } from '../apply/journal.ts'
 import type { Result } from '../base/result.ts'
 import { fail, ok } from '../base/result.ts'
 import type { FileProblem, Seat, System } from '../cli/system.ts'
 import { callerWords } from '../host/caller.ts'
 import type { HostFacts } from '../host/host-facts.ts'
-import type { Kernel } from '../kernel/kernel.ts'
 import { parseSystemServices } from '../policy/system-services.ts'
 import { bootState } from './boot-state.ts'
 import { findCaller, findCallerPath, whoActs } from './caller.ts'
@@ -16,6 +14,7 @@ import type { RunCommand } from './command.ts'
 import { runCommand } from './command.ts'
 import { makeFolders, readTextFile, writeTextFile } from './files.ts'
 import { readHostFacts } from './host-reader.ts'
+import { onDemand } from './on-demand.ts'
 import { listTcpConnections } from './tcp-connections.ts'
 import { judgeToken, newToken } from './token.ts'
 
@@ -39,7 +38,7 @@ export interface RealOptions {
 export function realSystem(options: RealOptions = {}): System {
   return {
     now: () => Date.now() / 1000,
-    kernel: kernelOnDemand(options.run),
+    kernel: onDemand(async () => new (await import('./nft-kernel.ts')).NftKernel(options)),
     hostFacts: (parts) => readHostFacts(runCommand, parts === 'all' ? ['sockets', 'firewalls'] : ['sockets']),
     systemServices: async () => {
       const file = await readTextFile(SYSTEM_SERVICES)
@@ -47,7 +46,8 @@ export function realSystem(options: RealOptions = {}): System {
     },
     readFile: (path) => (path === '-' ? readStandardInput() : readTextFile(path)),
     writeFile,
-    journal: (state) => journalOnDemand(state, options),
+    journal: (state) =>
+      onDemand(async () => (await import('./journal.ts')).realJournal(resolve(state), options)),
     tcpConnections: async () => {
       const listed = await listTcpConnections()
       return listed.ok ? listed : fail({ kind: 'failed', message: listed.error })
@@ -75,40 +75,6 @@ export function realSystem(options: RealOptions = {}): System {
   }
 }
 
-/** A journal whose parts are loaded when it is first asked something. */
-function journalOnDemand(state: string, { run, guard }: RealOptions): Journal {
-  const folder = resolve(state)
-  let loaded: Promise<Journal> | undefined
-  const journal = (): Promise<Journal> => {
-    loaded ??= import('./journal.ts').then(({ realJournal }) =>
-      realJournal(folder, {
-        ...(run === undefined ? {} : { run }),
-        ...(guard === undefined ? {} : { guard }),
-      }),
-    )
-    return loaded
-  }
-  return {
-    moment: async () => (await journal()).moment(),
-    state: async () => (await journal()).state(),
-    checkUndo: async (previous) => (await journal()).checkUndo(previous),
-    write: async (entry, files) => (await journal()).write(entry, files),
-    publish: async (id) => (await journal()).publish(id),
-    arm: async (id) => (await journal()).arm(id),
-    withdraw: async (id) => (await journal()).withdraw(id),
-    open: async (id, window) => (await journal()).open(id, window),
-    claim: async (id, proof) => (await journal()).claim(id, proof),
-    complete: async () => (await journal()).complete(),
-    undo: async (why) => (await journal()).undo(why),
-    candidate: async () => (await journal()).candidate(),
-    outcome: async () => (await journal()).outcome(),
-    confirmed: async () => (await journal()).confirmed(),
-    points: async () => (await journal()).points(),
-    point: async (number) => (await journal()).point(number),
-    name: async (number, name) => (await journal()).name(number, name),
-  }
-}
-
 async function seat(facts: HostFacts): Promise<Seat> {
   const [path, by] = await Promise.all([findCallerPath(facts), whoActs()])
   const user = /\((.*)\)$/.exec(by)?.[1] ?? by
@@ -124,22 +90,6 @@ function newId(): string {
 function onInterrupt(handler: () => void): () => void {
   process.on('SIGINT', handler)
   return () => process.off('SIGINT', handler)
-}
-
-function kernelOnDemand(run: RunCommand = runCommand): Kernel {
-  let loaded: Promise<Kernel> | undefined
-  const kernel = (): Promise<Kernel> => {
-    loaded ??= import('./nft-kernel.ts').then(({ NftKernel }) => new NftKernel({ run }))
-    return loaded
-  }
-  return {
-    capabilities: async () => (await kernel()).capabilities(),
-    check: async (transaction) => (await kernel()).check(transaction),
-    apply: async (transaction) => (await kernel()).apply(transaction),
-    observe: async (table) => (await kernel()).observe(table),
-    tables: async () => (await kernel()).tables(),
-    observeAll: async () => (await kernel()).observeAll(),
-  }
 }
 
 async function writeFile(

@@ -16,6 +16,7 @@ import {
   POLICY_BAD,
   POLICY_GOOD,
   runAdmitIn,
+  settled,
   writePolicy,
 } from '../support/drill-admit.ts'
 import { mountSmallDisk } from '../support/drill-disk.ts'
@@ -72,11 +73,14 @@ const SCENES: Readonly<Record<string, Scene>> = {
   'the undo at the deadline': {
     prepare: async (lab) => {
       writePolicy(lab, POLICY_BAD)
-      const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', '1s', ...FORCE_BAD])
+      // Long enough for a slow machine: the disk is to fail before the deadline.
+      const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', '10s', ...FORCE_BAD])
       assert.equal(exit, 0, output)
     },
     act: async (lab, before) => {
       await becomes(lab, before)
+      // What the undo has to write comes after the rules; on a failing disk it may stay for good.
+      await settled(lab, 5_000)
       return NOTHING_SAID
     },
     exits: [0],

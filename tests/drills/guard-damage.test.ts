@@ -13,106 +13,96 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, test } from 'node:test'
-import { assertTidy, change, newState, outcome, present, removeState } from '../support/guard-host.ts'
+import { describe, test } from 'node:test'
+import { assertTidy, change, guardHost, outcome, present } from '../support/guard-host.ts'
 import { guard, ID, sha256, writeRecord } from '../support/guard-state.ts'
-import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { run } from '../support/run.ts'
 
-requirePrivateNamespace()
-
-let state = ''
-
-beforeEach(() => {
-  state = newState()
-})
-afterEach(() => {
-  removeState(state)
-})
+const host = guardHost()
 
 describe('damaged files', () => {
   const damage: Readonly<Record<string, () => void>> = {
     'cut short': () => {
-      truncateSync(`${state}/pending/journal`, 300)
+      truncateSync(`${host.state}/pending/journal`, 300)
     },
     'without its last line feed': () => {
-      const text = readFileSync(`${state}/pending/journal`, 'utf8')
-      writeFileSync(`${state}/pending/journal`, text.slice(0, -1))
+      const text = readFileSync(`${host.state}/pending/journal`, 'utf8')
+      writeFileSync(`${host.state}/pending/journal`, text.slice(0, -1))
     },
     empty: () => {
-      truncateSync(`${state}/pending/journal`, 0)
+      truncateSync(`${host.state}/pending/journal`, 0)
     },
     changed: () => {
-      const text = readFileSync(`${state}/pending/journal`, 'utf8')
-      writeFileSync(`${state}/pending/journal`, text.replace('root (alice)', 'root (mallory)'))
+      const text = readFileSync(`${host.state}/pending/journal`, 'utf8')
+      writeFileSync(`${host.state}/pending/journal`, text.replace('root (alice)', 'root (mallory)'))
     },
     foreign: () => {
-      writeFileSync(`${state}/pending/journal`, 'hello\n')
+      writeFileSync(`${host.state}/pending/journal`, 'hello\n')
     },
     'of a newer version': () => {
-      const body = readFileSync(`${state}/pending/journal`, 'utf8').replace(
+      const body = readFileSync(`${host.state}/pending/journal`, 'utf8').replace(
         'admit-journal 1',
         'admit-journal 2',
       )
       const lines = body.replace(/sha256 .*\n$/, '')
-      writeFileSync(`${state}/pending/journal`, `${lines}sha256 ${sha256(lines)}\n`)
+      writeFileSync(`${host.state}/pending/journal`, `${lines}sha256 ${sha256(lines)}\n`)
     },
     'of another kind': () => {
-      writeRecord(`${state}/pending/journal`, { what: 'window', lines: [['id', ID]] })
+      writeRecord(`${host.state}/pending/journal`, { what: 'window', lines: [['id', ID]] })
     },
     'whole, without what it must have': () => {
-      writeRecord(`${state}/pending/journal`, { what: 'journal', lines: [['id', '../../etc']] })
+      writeRecord(`${host.state}/pending/journal`, { what: 'journal', lines: [['id', '../../etc']] })
     },
     missing: () => {
-      rmSync(`${state}/pending/journal`)
+      rmSync(`${host.state}/pending/journal`)
     },
     'a folder': () => {
-      rmSync(`${state}/pending/journal`)
-      mkdirSync(`${state}/pending/journal`)
+      rmSync(`${host.state}/pending/journal`)
+      mkdirSync(`${host.state}/pending/journal`)
     },
     'a link': () => {
-      renameSync(`${state}/pending/journal`, `${state}/pending/elsewhere`)
-      symlinkSync('elsewhere', `${state}/pending/journal`)
+      renameSync(`${host.state}/pending/journal`, `${host.state}/pending/elsewhere`)
+      symlinkSync('elsewhere', `${host.state}/pending/journal`)
     },
     'a pipe that nobody writes to': () => {
-      rmSync(`${state}/pending/journal`)
-      run('mkfifo', [`${state}/pending/journal`])
+      rmSync(`${host.state}/pending/journal`)
+      run('mkfifo', [`${host.state}/pending/journal`])
     },
     'in a linked folder': () => {
       const elsewhere = mkdtempSync(join(tmpdir(), 'admit-guard-'))
-      renameSync(`${state}/pending`, `${elsewhere}/pending`)
-      symlinkSync(`${elsewhere}/pending`, `${state}/pending`)
+      renameSync(`${host.state}/pending`, `${elsewhere}/pending`)
+      symlinkSync(`${elsewhere}/pending`, `${host.state}/pending`)
     },
     'no folder at all': () => {
-      rmSync(`${state}/pending`, { recursive: true })
-      writeFileSync(`${state}/pending`, 'text')
+      rmSync(`${host.state}/pending`, { recursive: true })
+      writeFileSync(`${host.state}/pending`, 'text')
     },
   }
   for (const [what, spoil] of Object.entries(damage)) {
     test(`a journal ${what} is told and not obeyed: the admins-only rules of the last confirmation`, () => {
-      change(state)
+      change(host.state)
       spoil()
-      const { code, stdout, stderr } = guard(['undo', state, 'asked'])
+      const { code, stdout, stderr } = guard(['undo', host.state, 'asked'])
       assert.deepEqual([code, stdout], [0, 'rescued\n'])
       assert.match(stderr, /^admit-guard: \S+pending|undoing/)
       assert.equal(present(), 'oldrescue')
-      assert.equal(outcome(state)['result'], 'rescued')
-      assertTidy(state)
+      assert.equal(outcome(host.state)['result'], 'rescued')
+      assertTidy(host.state)
     })
   }
 
   test('a changed or missing previous.nft is not loaded', () => {
     for (const spoil of [
       () => {
-        appendFileSync(`${state}/pending/previous.nft`, 'table inet evil {}\n')
+        appendFileSync(`${host.state}/pending/previous.nft`, 'table inet evil {}\n')
       },
       () => {
-        rmSync(`${state}/pending/previous.nft`)
+        rmSync(`${host.state}/pending/previous.nft`)
       },
     ]) {
-      change(state)
+      change(host.state)
       spoil()
-      assert.equal(guard(['undo', state, 'asked']).stdout, 'rescued\n')
+      assert.equal(guard(['undo', host.state, 'asked']).stdout, 'rescued\n')
       assert.equal(present(), 'freshrescue')
       assert.doesNotMatch(run('nft', ['list', 'tables']), /evil/)
     }

@@ -1,39 +1,30 @@
 /** While the guard goes back and loads at boot, nothing of a flood gets through that the old rules and the new refuse. */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { renderTable } from '../../src/backends/nftables/render.ts'
 import { compile } from '../../src/compile/compile.ts'
 import { judge } from '../../src/policy/meaning.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { underFlood } from '../support/flood.ts'
-import { load, newState, removeState } from '../support/guard-host.ts'
+import { guardHost, load } from '../support/guard-host.ts'
 import { digest, guard, NO_TABLE, storedText, writeTransaction } from '../support/guard-state.ts'
 import type { HostUnderTest } from '../support/host-under-test.ts'
 import { buildHost } from '../support/host-under-test.ts'
 import { drawnSeed, lawCase, planFor } from '../support/law-cases.ts'
-import { requirePrivateNamespace } from '../support/private-namespace.ts'
-
-requirePrivateNamespace()
 
 const seed = drawnSeed()
 /** Milliseconds. */
 const FLOOD_TIME = 6_000
 
+const own = guardHost()
 let host: HostUnderTest
-let state = ''
 
 before(() => {
   host = buildHost(planFor(0))
 })
 after(() => {
   host.close()
-})
-beforeEach(() => {
-  state = newState()
-})
-afterEach(() => {
-  removeState(state)
 })
 
 test('undo, its last resort and boot under a flood', async (context) => {
@@ -60,19 +51,19 @@ test('undo, its last resort and boot under a flood', async (context) => {
     .slice(0, 60)
   load(`${NO_TABLE}${old}`)
   const listing = digest()
-  writeFileSync(`${state}/rules.nft`, storedText(old))
+  writeFileSync(`${own.state}/rules.nft`, storedText(old))
   let rounds = 0
   const { arrived, through } = await underFlood(flood, async () => {
     const deadline = Date.now() + FLOOD_TIME
     while (Date.now() < deadline) {
       for (const previous of [`${NO_TABLE}${old}`, 'nonsense\n']) {
         load(`${NO_TABLE}${fresh}`)
-        writeTransaction(state, 'pending', { previous, candidate: fresh, rescue: old, listing })
+        writeTransaction(own.state, 'pending', { previous, candidate: fresh, rescue: old, listing })
         assert.equal(
-          guard(['undo', state, 'asked']).stdout,
+          guard(['undo', own.state, 'asked']).stdout,
           previous === 'nonsense\n' ? 'rescued\n' : 'undone\n',
         )
-        assert.equal(guard(['boot', state]).code, 0)
+        assert.equal(guard(['boot', own.state]).code, 0)
       }
       rounds++
     }

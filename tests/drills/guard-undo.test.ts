@@ -15,124 +15,154 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, before, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   assertTidy,
   BOOT,
   change,
   changedGuard,
+  guardHost,
   load,
-  newState,
   outcome,
   present,
-  removeState,
   signalSession,
   smallDisk,
 } from '../support/guard-host.ts'
-import { claim, digest, guard, GUARD, ID, moment, NO_TABLE, until } from '../support/guard-state.ts'
-import { requirePrivateNamespace } from '../support/private-namespace.ts'
+import {
+  claim,
+  guard,
+  GUARD,
+  ID,
+  moment,
+  NO_TABLE,
+  storedText,
+  tableText,
+  until,
+} from '../support/guard-state.ts'
 import { run } from '../support/run.ts'
 
-requirePrivateNamespace()
-
-let state = ''
-let empty = ''
-
-before(() => {
-  load(NO_TABLE)
-  empty = digest()
-})
-beforeEach(() => {
-  state = newState()
-})
-afterEach(() => {
-  removeState(state)
-})
+const host = guardHost()
 
 describe('undo', () => {
   test('brings the previous rules back, says so and writes it down', () => {
-    change(state)
-    assert.deepEqual(guard(['undo', state, 'asked']), { code: 0, stdout: 'undone\n', stderr: '' })
+    change(host.state)
+    assert.deepEqual(guard(['undo', host.state, 'asked']), { code: 0, stdout: 'undone\n', stderr: '' })
     assert.equal(present(), 'old')
-    const { wall, ...told } = outcome(state)
+    const { wall, ...told } = outcome(host.state)
     assert.deepEqual(told, { id: ID, kind: 'apply', result: 'undone', why: 'asked', by: 'root (alice)' })
     assert.ok(Math.abs(Number(wall) - moment().wall) < 60, wall)
-    assertTidy(state)
-    assert.deepEqual(guard(['undo', state, 'asked']), { code: 0, stdout: 'nothing\n', stderr: '' })
+    assertTidy(host.state)
+    assert.deepEqual(guard(['undo', host.state, 'asked']), { code: 0, stdout: 'nothing\n', stderr: '' })
     assert.equal(present(), 'old')
   })
 
   test('before the first apply it opens the host again', () => {
-    change(state, { previous: NO_TABLE, listing: empty })
-    assert.equal(guard(['undo', state, 'asked']).stdout, 'undone\n')
+    change(host.state, { previous: NO_TABLE, listing: host.empty })
+    assert.equal(guard(['undo', host.state, 'asked']).stdout, 'undone\n')
     assert.equal(present(), undefined)
   })
 
   test('takes up an undo that was cut off', () => {
-    change(state, {}, 'undoing')
-    assert.equal(guard(['undo', state, 'stale']).stdout, 'undone\n')
+    change(host.state, {}, 'undoing')
+    assert.equal(guard(['undo', host.state, 'stale']).stdout, 'undone\n')
     assert.equal(present(), 'old')
-    assertTidy(state)
+    assertTidy(host.state)
   })
 
   test('two at once: one does it, the other finds nothing', async () => {
-    change(state)
+    change(host.state)
     const answers = await Promise.all(['asked', 'deadline'].map(async (why) => undo(why)))
     assert.deepEqual(answers.toSorted(), ['nothing\n', 'undone\n'])
     assert.equal(present(), 'old')
-    assertTidy(state)
+    assertTidy(host.state)
   })
 
   test('after a reboot nothing is restored', () => {
-    change(state, { boot: BOOT, netns: '1' })
-    assert.equal(guard(['undo', state, 'stale']).stdout, 'undone\n')
+    change(host.state, { boot: BOOT, netns: '1' })
+    assert.equal(guard(['undo', host.state, 'stale']).stdout, 'undone\n')
     assert.equal(present(), 'fresh')
-    assert.equal(outcome(state)['why'], 'reboot')
+    assert.equal(outcome(host.state)['why'], 'reboot')
   })
 
   test("another network namespace's is not obeyed, and left where it is", () => {
-    change(state, { netns: '1' })
-    const { code, stdout, stderr } = guard(['undo', state, 'asked'])
+    change(host.state, { netns: '1' })
+    const { code, stdout, stderr } = guard(['undo', host.state, 'asked'])
     assert.deepEqual([code, stdout], [5, 'failed\n'])
     assert.match(stderr, /another network namespace/)
     assert.equal(present(), 'fresh')
-    assert.ok(existsSync(`${state}/pending/journal`))
+    assert.ok(existsSync(`${host.state}/pending/journal`))
   })
 
   test('rules that come back as others than they were: the admins-only rules', () => {
-    change(state, { listing: empty })
-    const { code, stdout, stderr } = guard(['undo', state, 'asked'])
+    change(host.state, { listing: host.empty })
+    const { code, stdout, stderr } = guard(['undo', host.state, 'asked'])
     assert.deepEqual([code, stdout], [0, 'rescued\n'])
     assert.equal(stderr.match(/not what they were/g)?.length, 2)
     assert.equal(present(), 'freshrescue')
-    assert.equal(outcome(state)['result'], 'rescued')
+    assert.deepEqual(
+      [outcome(host.state)['result'], outcome(host.state)['last-resort']],
+      ['rescued', 'admins-only'],
+    )
   })
 
   test('rules that do not load: the same, then those of the last confirmation, then nothing', () => {
     for (const [step, expected] of ['freshrescue', 'oldrescue', 'confirmed', 'fresh'].entries()) {
-      change(state, {
+      change(host.state, {
         previous: 'table inet admit { chain broken { nonsense; } }\n',
         ...(step > 0 ? { rescue: undefined } : {}),
       })
-      if (step > 1) appendFileSync(`${state}/rescue.nft`, '# by hand\n')
-      if (step > 2) truncateSync(`${state}/rules.nft`, 200)
-      const { code, stdout } = guard(['undo', state, 'asked'])
+      if (step > 1) appendFileSync(`${host.state}/rescue.nft`, '# by hand\n')
+      if (step > 2) truncateSync(`${host.state}/rules.nft`, 200)
+      const { code, stdout } = guard(['undo', host.state, 'asked'])
       assert.deepEqual([code, stdout], step > 2 ? [5, 'failed\n'] : [0, 'rescued\n'])
       assert.equal(present(), expected)
-      assertTidy(state)
+      const resort = ['admins-only', 'admins-only', 'confirmed', undefined][step]
+      assert.equal(outcome(host.state)['last-resort'], resort)
+      if (step <= 2) assertTidy(host.state)
     }
+    writeFileSync(`${host.state}/rules.nft`, storedText(tableText('confirmed')))
+    assert.equal(guard(['undo', host.state, 'stale']).stdout, 'rescued\n')
+    assert.equal(present(), 'confirmed')
+    assertTidy(host.state)
   })
 
+  for (const next of ['undo', 'boot'] as const) {
+    test(`where nothing can be loaded, all that it needs is kept, and the next ${next} tries again`, () => {
+      change(host.state)
+      const script = changedGuard(host.state, 'run_nft() {', 'run_nft() { case $* in *-f*) return 1 ;; esac;')
+      for (const why of ['deadline', 'stale']) {
+        const { code, stdout } = guard(['undo', host.state, why], { script })
+        assert.deepEqual([code, stdout], [5, 'failed\n'])
+        assert.deepEqual([outcome(host.state)['result'], outcome(host.state)['why']], ['failed', why])
+        assert.equal(present(), 'fresh')
+        assert.ok(existsSync(`${host.state}/undoing/previous.nft`))
+      }
+      const failed = guard(['boot', host.state], { script })
+      assert.equal(failed.code, 4)
+      assert.match(failed.stderr, /could not be undone: the next admit command tries again/)
+      rmSync(script)
+      if (next === 'undo') {
+        assert.equal(guard(['undo', host.state, 'stale']).stdout, 'undone\n')
+        assert.equal(present(), 'old')
+      } else {
+        assert.equal(guard(['boot', host.state]).code, 0)
+        assert.equal(present(), 'confirmed')
+      }
+      assert.equal(outcome(host.state)['result'], 'undone')
+      assertTidy(host.state)
+    })
+  }
+
   test('is not kept by whoever holds the lock, and says so', { timeout: 60_000 }, async () => {
-    change(state)
-    const holder = spawn('flock', [`${state}/lock`, 'sh', '-c', 'echo held; exec sleep 60'], {
+    change(host.state)
+    const holder = spawn('flock', [`${host.state}/lock`, 'sh', '-c', 'echo held; exec sleep 60'], {
       detached: true,
     })
     assert.ok(holder.pid !== undefined)
     await once(holder.stdout, 'data')
-    const script = changedGuard(state, 'flock -w 20 ', 'flock -w 1 ')
-    const { code, stdout, stderr } = guard(['undo', state, 'asked'], { script })
+    const script = changedGuard(host.state, 'flock -w 20 ', 'flock -w 1 ')
+    const { code, stdout, stderr } = guard(['undo', host.state, 'asked'], { script })
     process.kill(-holder.pid, 'SIGKILL')
     assert.deepEqual([code, stdout], [0, 'undone\n'])
     assert.match(stderr, /lock is held by somebody else/)
@@ -140,34 +170,38 @@ describe('undo', () => {
   })
 
   test('a full disk does not keep it', () => {
-    const disk = smallDisk(state)
-    change(state)
+    const disk = smallDisk(host.state)
+    change(host.state)
     disk.fill()
-    assert.equal(guard(['undo', state, 'asked']).stdout, 'undone\n')
+    assert.equal(guard(['undo', host.state, 'asked']).stdout, 'undone\n')
     assert.equal(present(), 'old')
-    assert.equal(existsSync(`${state}/pending`), false)
-    assert.equal(outcome(state)['result'], 'undone')
+    assert.equal(existsSync(`${host.state}/pending`), false)
+    assert.equal(outcome(host.state)['result'], 'undone')
   })
 
   test('a read-only disk does not keep it', () => {
-    smallDisk(state)
-    change(state)
-    run('mount', ['-o', 'remount,ro', state])
-    const { stdout, stderr } = guard(['undo', state, 'asked'])
-    assert.equal(stdout, 'undone\n')
+    smallDisk(host.state)
+    change(host.state)
+    run('mount', ['-o', 'remount,ro', host.state])
+    const { stdout, stderr } = guard(['undo', host.state, 'asked'])
+    // The rules are back, and what is written down is not.
+    assert.equal(stdout, 'uncleared\n')
     assert.match(stderr, /could not be claimed/)
     assert.equal(present(), 'old')
+    run('mount', ['-o', 'remount,rw', host.state])
+    assert.equal(guard(['undo', host.state, 'stale']).stdout, 'undone\n')
+    assertTidy(host.state)
   })
 
   test('a lock that is none does not keep it', () => {
     for (const what of ['folder', 'link']) {
-      change(state)
-      if (what === 'folder') mkdirSync(`${state}/lock`)
-      else symlinkSync('/etc/passwd', `${state}/lock`)
-      const { stdout, stderr } = guard(['undo', state, 'asked'])
+      change(host.state)
+      if (what === 'folder') mkdirSync(`${host.state}/lock`)
+      else symlinkSync('/etc/passwd', `${host.state}/lock`)
+      const { stdout, stderr } = guard(['undo', host.state, 'asked'])
       assert.equal(stdout, 'undone\n')
       assert.match(stderr, /lock cannot be locked/)
-      rmSync(`${state}/lock`, { recursive: true })
+      rmSync(`${host.state}/lock`, { recursive: true })
     }
   })
 
@@ -175,27 +209,31 @@ describe('undo', () => {
   test('with the shell of busybox it is the same', { skip: busybox }, () => {
     const shell = ['/usr/bin/busybox', 'sh'] as const
     load(NO_TABLE)
-    assert.equal(guard(['digest'], { shell }).stdout.trim(), empty)
-    change(state)
-    assert.deepEqual(guard(['undo', state, 'asked'], { shell }), { code: 0, stdout: 'undone\n', stderr: '' })
+    assert.equal(guard(['digest'], { shell }).stdout.trim(), host.empty)
+    change(host.state)
+    assert.deepEqual(guard(['undo', host.state, 'asked'], { shell }), {
+      code: 0,
+      stdout: 'undone\n',
+      stderr: '',
+    })
     assert.equal(present(), 'old')
-    change(state)
-    claim(state)
-    assert.deepEqual(guard(['complete', state], { shell }), { code: 0, stdout: '', stderr: '' })
+    change(host.state)
+    claim(host.state)
+    assert.deepEqual(guard(['complete', host.state], { shell }), { code: 0, stdout: '', stderr: '' })
     load(NO_TABLE)
-    assert.deepEqual(guard(['boot', state], { shell }), { code: 0, stdout: '', stderr: '' })
+    assert.deepEqual(guard(['boot', host.state], { shell }), { code: 0, stdout: '', stderr: '' })
     assert.equal(present(), 'fresh')
-    change(state)
-    truncateSync(`${state}/pending/journal`, 300)
-    assert.equal(guard(['undo', state, 'asked'], { shell }).stdout, 'rescued\n')
-    assertTidy(state)
+    change(host.state)
+    truncateSync(`${host.state}/pending/journal`, 300)
+    assert.equal(guard(['undo', host.state, 'asked'], { shell }).stdout, 'rescued\n')
+    assertTidy(host.state)
   })
 
   test('the environment and signals decide nothing', async () => {
-    change(state)
+    change(host.state)
     const evil = mkdtempSync(join(tmpdir(), 'admit-guard-'))
     writeFileSync(`${evil}/nft`, '#!/bin/sh\ntouch /run/evil\n', { mode: 0o755 })
-    const child = spawn('/bin/sh', ['-c', `/bin/sh ${GUARD} undo ${state} asked`], {
+    const child = spawn('/bin/sh', ['-c', `/bin/sh ${GUARD} undo ${host.state} asked`], {
       env: {
         PATH: evil,
         ENV: `${evil}/nft`,
@@ -212,7 +250,7 @@ describe('undo', () => {
     await sleep(30)
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGPIPE'] as const) signalSession(child.pid, signal)
     await gone
-    await until(() => !existsSync(`${state}/undoing`) && !existsSync(`${state}/pending`))
+    await until(() => !existsSync(`${host.state}/undoing`) && !existsSync(`${host.state}/pending`))
     assert.equal(present(), 'old')
     assert.equal(existsSync('/run/evil'), false)
     rmSync(evil, { recursive: true })
@@ -220,7 +258,7 @@ describe('undo', () => {
 })
 
 async function undo(why: string): Promise<string> {
-  const child = spawn('/bin/sh', [GUARD, 'undo', state, why], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('/bin/sh', [GUARD, 'undo', host.state, why], { stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text
@@ -232,20 +270,20 @@ async function undo(why: string): Promise<string> {
 describe('the state folder', () => {
   const verbs = [['undo', 'asked'], ['complete'], ['boot'], ['watch', ID]] as const
   const call = ([verb, ...rest]: readonly [string, ...string[]]): ReturnType<typeof guard> =>
-    guard([verb, state, ...rest])
+    guard([verb, host.state, ...rest])
 
   for (const verb of verbs) {
     test(`${verb[0]} obeys none that others may write in, that is another's, or that is a link`, () => {
-      change(state)
+      change(host.state)
       for (const mode of [0o770, 0o707, 0o720, 0o702]) {
-        chmodSync(state, mode)
+        chmodSync(host.state, mode)
         const { code, stderr } = call(verb)
         assert.equal(code, 4)
         assert.match(stderr, /is not obeyed: others may write in it/)
       }
-      chmodSync(state, 0o700)
-      const link = `${state}.link`
-      symlinkSync(state, link)
+      chmodSync(host.state, 0o700)
+      const link = `${host.state}.link`
+      symlinkSync(host.state, link)
       assert.equal(guard([verb[0], link, ...verb.slice(1)]).code, 4)
       rmSync(link)
       assert.equal(present(), 'fresh')
@@ -255,8 +293,8 @@ describe('the state folder', () => {
   test('a call that is none says how', () => {
     for (const args of [
       [],
-      ['undo', state],
-      ['undo', state, 'two words'],
+      ['undo', host.state],
+      ['undo', host.state, 'two words'],
       ['undo', 'x', 'asked'],
       ['boot'],
       ['digest', 'x'],

@@ -15,107 +15,96 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   assertTidy,
   BOOT,
   change,
   changedGuard,
-  newState,
+  guardHost,
   outcome,
   present,
-  removeState,
   signalSession,
   smallDisk,
 } from '../support/guard-host.ts'
 import { claim, guard, GUARD, ID, openWindow, startTime, startWatch, until } from '../support/guard-state.ts'
-import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { run } from '../support/run.ts'
 
-requirePrivateNamespace()
-
-let state = ''
-
-beforeEach(() => {
-  state = newState()
-})
-afterEach(() => {
-  removeState(state)
-})
+const host = guardHost()
 
 describe('watch', () => {
   test('undoes at the deadline, not before, and a clock that jumps changes nothing', async () => {
     for (const wall of [1, 4e9]) {
-      change(state)
-      const watch = await startWatch(state)
+      change(host.state)
+      const watch = await startWatch(host.state)
       const gone = once(watch, 'exit')
       const opened = Date.now()
-      openWindow(state, 1, wall)
+      openWindow(host.state, 1, wall)
       assert.deepEqual(await gone, [0, null])
       // By the file's own time: on a busy machine nobody else can tell in time. Uptime comes in hundredths.
-      assert.ok(statSync(`${state}/outcome`).mtimeMs - opened > 980)
+      assert.ok(statSync(`${host.state}/outcome`).mtimeMs - opened > 980)
       assert.equal(present(), 'old')
-      assert.deepEqual([outcome(state)['result'], outcome(state)['why']], ['undone', 'deadline'])
-      assertTidy(state)
+      assert.deepEqual([outcome(host.state)['result'], outcome(host.state)['why']], ['undone', 'deadline'])
+      assertTidy(host.state)
     }
   })
 
   test('ends without a word when it is confirmed or withdrawn', async () => {
     for (const how of ['withdrawn', 'confirmed']) {
-      change(state)
-      const watch = await startWatch(state)
+      change(host.state)
+      const watch = await startWatch(host.state)
       const gone = once(watch, 'exit')
-      openWindow(state, 60)
-      if (how === 'withdrawn') renameSync(`${state}/pending`, `${state}/preparing.withdrawn`)
-      else claim(state)
+      openWindow(host.state, 60)
+      if (how === 'withdrawn') renameSync(`${host.state}/pending`, `${host.state}/preparing.withdrawn`)
+      else claim(host.state)
       assert.deepEqual(await gone, [0, null])
       assert.equal(present(), 'fresh')
-      assert.equal(existsSync(`${state}/outcome`), how === 'confirmed')
+      assert.equal(existsSync(`${host.state}/outcome`), how === 'confirmed')
     }
   })
 
   test('a deadline that is too far away is none', async () => {
-    change(state, { window: 1 })
-    const watch = await startWatch(state)
-    openWindow(state, 99_999)
+    change(host.state, { window: 1 })
+    const watch = await startWatch(host.state)
+    openWindow(host.state, 99_999)
     await once(watch, 'exit')
     assert.equal(present(), 'old')
-    assert.equal(outcome(state)['why'], 'deadline')
+    assert.equal(outcome(host.state)['why'], 'deadline')
   })
 
   test('a window that never opens ends as well', async () => {
-    change(state)
-    const script = changedGuard(state, 'armed + 12000', 'armed + 300')
-    const watch = await startWatch(state, ID, script)
+    change(host.state)
+    const script = changedGuard(host.state, 'armed + 12000', 'armed + 300')
+    const watch = await startWatch(host.state, ID, script)
     await once(watch, 'exit')
     assert.equal(present(), 'old')
-    assert.equal(outcome(state)['why'], 'deadline')
+    assert.equal(outcome(host.state)['why'], 'deadline')
   })
 
   test('undoes at once where the applier is gone before the window opened, whatever its name', async () => {
-    const program = `${state}/a) Z 1\n(b`
+    const program = `${host.state}/a) Z 1\n(b`
     copyFileSync('/usr/bin/sleep', program)
     chmodSync(program, 0o755)
     const applier = spawn(program, ['600'])
     await once(applier, 'spawn')
     assert.ok(applier.pid !== undefined)
     const { pid } = applier
-    change(state, { applier: { pid, start: startTime(pid) } })
-    const watch = await startWatch(state)
+    change(host.state, { applier: { pid, start: startTime(pid) } })
+    const watch = await startWatch(host.state)
     const gone = once(watch, 'exit')
     await sleep(500)
     assert.equal(present(), 'fresh')
-    assert.ok(existsSync(`${state}/pending`))
+    assert.ok(existsSync(`${host.state}/pending`))
     applier.kill('SIGKILL')
     assert.deepEqual(await gone, [0, null])
     assert.equal(present(), 'old')
-    assert.equal(outcome(state)['why'], 'applier-gone')
+    assert.equal(outcome(host.state)['why'], 'applier-gone')
   })
 
   test('another process with the number of the applier is not the applier', async () => {
-    change(state, { applier: { pid: process.pid, start: '1' } })
-    const watch = spawn('/bin/sh', [GUARD, 'watch', state, ID], { stdio: 'ignore' })
+    change(host.state, { applier: { pid: process.pid, start: '1' } })
+    const watch = spawn('/bin/sh', [GUARD, 'watch', host.state, ID], { stdio: 'ignore' })
     await once(watch, 'exit')
     assert.equal(present(), 'old')
   })
@@ -124,12 +113,14 @@ describe('watch', () => {
     const applier = spawn('sleep', ['600'])
     assert.ok(applier.pid !== undefined)
     const { pid } = applier
-    change(state, { applier: { pid, start: readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21] ?? '' } })
-    const watch = await startWatch(state)
-    openWindow(state, 2)
+    change(host.state, {
+      applier: { pid, start: readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21] ?? '' },
+    })
+    const watch = await startWatch(host.state)
+    openWindow(host.state, 2)
     applier.kill('SIGKILL')
     await once(watch, 'exit')
-    assert.equal(outcome(state)['why'], 'deadline')
+    assert.equal(outcome(host.state)['why'], 'deadline')
   })
 
   test('what is damaged inside the window is undone by what it remembers', async () => {
@@ -138,137 +129,137 @@ describe('watch', () => {
         'old',
         'undone',
         () => {
-          truncateSync(`${state}/pending/journal`, 20)
+          truncateSync(`${host.state}/pending/journal`, 20)
         },
       ],
       [
         'old',
         'undone',
         () => {
-          const text = readFileSync(`${state}/pending/journal`, 'utf8')
-          writeFileSync(`${state}/pending/journal`, text.replace(ID, `${ID}x`))
+          const text = readFileSync(`${host.state}/pending/journal`, 'utf8')
+          writeFileSync(`${host.state}/pending/journal`, text.replace(ID, `${ID}x`))
         },
       ],
       [
         'old',
         'undone',
         () => {
-          writeFileSync(`${state}/pending/window`, 'soon\n')
+          writeFileSync(`${host.state}/pending/window`, 'soon\n')
         },
       ],
       [
         'freshrescue',
         'rescued',
         () => {
-          truncateSync(`${state}/pending/previous.nft`, 0)
-          rmSync(`${state}/pending/journal`)
+          truncateSync(`${host.state}/pending/previous.nft`, 0)
+          rmSync(`${host.state}/pending/journal`)
         },
       ],
       [
         'oldrescue',
         'rescued',
         () => {
-          for (const file of readdirSync(`${state}/pending`)) rmSync(`${state}/pending/${file}`)
+          for (const file of readdirSync(`${host.state}/pending`)) rmSync(`${host.state}/pending/${file}`)
         },
       ],
     ]
     for (const [expected, result, spoil] of spoils) {
-      change(state)
-      const watch = await startWatch(state)
+      change(host.state)
+      const watch = await startWatch(host.state)
       const gone = once(watch, 'exit')
       spoil()
       assert.deepEqual(await gone, [0, null])
       assert.equal(present(), expected)
       assert.deepEqual(
-        [outcome(state)['id'], outcome(state)['result'], outcome(state)['why']],
+        [outcome(host.state)['id'], outcome(host.state)['result'], outcome(host.state)['why']],
         [ID, result, 'damaged'],
       )
-      assertTidy(state)
+      assertTidy(host.state)
     }
   })
 
   test('never begins with a journal that is not whole, of another boot or another namespace', () => {
     const spoils: readonly (() => void)[] = [
       () => {
-        truncateSync(`${state}/pending/journal`, 300)
+        truncateSync(`${host.state}/pending/journal`, 300)
       },
       () => {
-        appendFileSync(`${state}/pending/previous.nft`, '# more\n')
+        appendFileSync(`${host.state}/pending/previous.nft`, '# more\n')
       },
       () => {
-        change(state, { boot: BOOT })
+        change(host.state, { boot: BOOT })
       },
       () => {
-        change(state, { netns: '1' })
+        change(host.state, { netns: '1' })
       },
     ]
     for (const spoil of spoils) {
-      change(state)
+      change(host.state)
       spoil()
-      const { code, stderr } = guard(['watch', state, ID])
+      const { code, stderr } = guard(['watch', host.state, ID])
       assert.equal(code, 4)
       assert.match(stderr, /^admit-guard: \S/)
-      assert.equal(existsSync(`${state}/pending/ready`), false)
+      assert.equal(existsSync(`${host.state}/pending/ready`), false)
       assert.equal(present(), 'fresh')
-      rmSync(`${state}/pending`, { recursive: true })
+      rmSync(`${host.state}/pending`, { recursive: true })
     }
   })
 
   test("twice at once, after the end, and for another's: nothing wrong", async () => {
-    change(state)
-    const both = [await startWatch(state), await startWatch(state)]
-    assert.deepEqual(guard(['watch', state, 'another']), { code: 0, stdout: '', stderr: '' })
+    change(host.state)
+    const both = [await startWatch(host.state), await startWatch(host.state)]
+    assert.deepEqual(guard(['watch', host.state, 'another']), { code: 0, stdout: '', stderr: '' })
     const gone = Promise.all(both.map(async (watch) => once(watch, 'exit')))
-    openWindow(state, 1)
+    openWindow(host.state, 1)
     assert.deepEqual(await gone, [
       [0, null],
       [0, null],
     ])
     assert.equal(present(), 'old')
-    assertTidy(state)
-    assert.deepEqual(guard(['watch', state, ID]), { code: 0, stdout: '', stderr: '' })
+    assertTidy(host.state)
+    assert.deepEqual(guard(['watch', host.state, ID]), { code: 0, stdout: '', stderr: '' })
   })
 
   test('ends what was claimed by somebody who was killed', async () => {
-    change(state)
-    const watch = await startWatch(state)
+    change(host.state)
+    const watch = await startWatch(host.state)
     const gone = once(watch, 'exit')
-    renameSync(`${state}/pending`, `${state}/undoing`)
+    renameSync(`${host.state}/pending`, `${host.state}/undoing`)
     assert.deepEqual(await gone, [0, null])
     assert.equal(present(), 'old')
-    assertTidy(state)
+    assertTidy(host.state)
   })
 
   test('begun again after it was killed, it goes on', async () => {
-    change(state)
-    const first = await startWatch(state)
-    openWindow(state, 5)
+    change(host.state)
+    const first = await startWatch(host.state)
+    openWindow(host.state, 5)
     const killed = once(first, 'exit')
     first.kill('SIGKILL')
     await killed
-    const second = await startWatch(state)
+    const second = await startWatch(host.state)
     await once(second, 'exit')
     assert.equal(present(), 'old')
-    assert.equal(outcome(state)['why'], 'deadline')
+    assert.equal(outcome(host.state)['why'], 'deadline')
   })
 
   test('begins again, as the same process, where its shell ends for want of another', async () => {
     // A shell that cannot start a process ends as this one does.
-    const broken = `step() { if [ "$1" = watch-wait ] && mkdir ${state}/once; then exit 2; fi; }`
-    const script = changedGuard(state, '\nstep() { :; }\n', `\n${broken}\n`)
-    change(state)
-    const watch = await startWatch(state, ID, script)
+    const broken = `step() { if [ "$1" = watch-wait ] && mkdir ${host.state}/once; then exit 2; fi; }`
+    const script = changedGuard(host.state, '\nstep() { :; }\n', `\n${broken}\n`)
+    change(host.state)
+    const watch = await startWatch(host.state, ID, script)
     const gone = once(watch, 'exit')
-    await until(() => existsSync(`${state}/once`))
-    openWindow(state, 1)
+    await until(() => existsSync(`${host.state}/once`))
+    openWindow(host.state, 1)
     assert.deepEqual(await gone, [0, null])
     assert.equal(present(), 'old')
-    assert.equal(outcome(state)['why'], 'deadline')
+    assert.equal(outcome(host.state)['why'], 'deadline')
   })
 
   test('is deaf to HUP, INT, QUIT, PIPE and TERM, holds no file of the caller, and is hard to kill for memory', async () => {
-    change(state)
-    const watch = await startWatch(state)
+    change(host.state)
+    const watch = await startWatch(host.state)
     const { pid } = watch
     assert.ok(pid !== undefined)
     for (const signal of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGPIPE', 'SIGTERM'] as const) {
@@ -286,23 +277,23 @@ describe('watch', () => {
     const allowed = spawnSync('sh', ['-c', 'echo -1000 >/proc/self/oom_score_adj']).status === 0
     assert.equal(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'), allowed ? '-1000\n' : '0\n')
     const gone = once(watch, 'exit')
-    openWindow(state, 1)
+    openWindow(host.state, 1)
     await gone
     assert.equal(present(), 'old')
   })
 
   test('a full and a read-only disk do not keep it', async () => {
     for (const disk of ['full', 'read-only']) {
-      const small = smallDisk(state)
-      change(state)
-      const watch = await startWatch(state)
+      const small = smallDisk(host.state)
+      change(host.state)
+      const watch = await startWatch(host.state)
       const gone = once(watch, 'exit')
-      openWindow(state, 1)
+      openWindow(host.state, 1)
       if (disk === 'full') small.fill()
-      else run('mount', ['-o', 'remount,ro', state])
+      else run('mount', ['-o', 'remount,ro', host.state])
       assert.deepEqual(await gone, [0, null])
       assert.equal(present(), 'old', disk)
-      run('umount', [state])
+      run('umount', [host.state])
     }
   })
 })

@@ -33,42 +33,17 @@ import {
   writePolicy,
 } from '../support/drill-admit.ts'
 import type { Said } from '../support/drill-end.ts'
-import { expectEnding, expectWords, inFlight } from '../support/drill-end.ts'
+import { expectEnding, expectWords } from '../support/drill-end.ts'
 import type { DrillLab } from '../support/drill-lab.ts'
 import { withLab } from '../support/drill-lab.ts'
-import { allProcesses, killQuietly } from '../support/drill-program.ts'
+import { beginPending, endConfirmed, killWatchdog } from '../support/drill-pending.ts'
+import { allProcesses } from '../support/drill-program.ts'
 import { expectSafe } from '../support/drill-reach.ts'
 import { drawnSeed } from '../support/law-cases.ts'
 
 const ADMIT = new URL('../../bin/admit', import.meta.url).pathname
 const seed = drawnSeed()
 const started = performance.now()
-
-/** A change waits for its confirmation. */
-async function pending(
-  lab: DrillLab,
-  policy: string,
-  force: readonly string[] = [],
-  window = '1h',
-): Promise<void> {
-  await beginConfirmed(lab)
-  writePolicy(lab, policy)
-  const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', window, ...force])
-  assert.equal(exit, 0, output)
-}
-
-function killWatchdog(lab: DrillLab): void {
-  killQuietly(Number(readFileSync(join(lab.state, 'pending/ready'), 'utf8').split(' ')[0]), 'SIGKILL')
-}
-
-async function backToConfirmed(lab: DrillLab): Promise<void> {
-  const reloaded = await runAdmitIn(lab, ['reload', '--no-confirm'])
-  assert.equal(reloaded.exit, 0, reloaded.output)
-  assert.deepEqual(inFlight(lab), [])
-  const status = await runAdmitIn(lab, ['status'])
-  assert.equal(status.exit, 0, status.output)
-  await expectSafe(lab, 'reloaded')
-}
 
 const notRoot = statSync('/proc/1').uid === 0 && mayChown() ? false : 'giving files away takes root itself'
 
@@ -153,7 +128,7 @@ describe('a state folder that is not its owner’s alone', { concurrency: 3 }, (
   for (const [name, make] of Object.entries(TRANSACTIONS)) {
     test(`a pending change, and ${name}: told, not confirmed, and rolled back to what admins reach`, async () => {
       await withLab(async (lab) => {
-        await pending(lab, POLICY_GOOD)
+        await beginPending(lab, POLICY_GOOD)
         killWatchdog(lab)
         make(lab)
         const confirmed = await runAdmitIn(lab, ['confirm', '--here'])
@@ -163,7 +138,7 @@ describe('a state folder that is not its owner’s alone', { concurrency: 3 }, (
         assert.ok(rolledBack.exit === 0 || rolledBack.exit === 5, rolledBack.output)
         expectWords(rolledBack)
         await expectSafe(lab, name)
-        await backToConfirmed(lab)
+        await endConfirmed(lab)
       })
     })
   }

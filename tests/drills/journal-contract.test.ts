@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { realJournal } from '../../src/system/journal.ts'
 import { NftKernel } from '../../src/system/nft-kernel.ts'
+import { guardThatHolds } from '../support/drill-admit.ts'
 import { expectOk } from '../support/expect-ok.ts'
 import { journalContract } from '../support/journal-contract.ts'
 import { requirePrivateNamespace } from '../support/private-namespace.ts'
@@ -12,7 +13,23 @@ requirePrivateNamespace()
 
 journalContract('the journal on disk, with its guard', () => {
   const folder = mkdtempSync(join(tmpdir(), 'admit-journal-'))
-  const journal = realJournal(folder)
+  const tools = mkdtempSync(join(tmpdir(), 'admit-journal-guard-'))
+  const [mark, kept] = [join(tools, 'mark'), join(tools, 'kept')]
+  const guard = guardThatHolds(tools, undefined, [
+    [
+      'run_nft() {',
+      // The text may come on standard input, which can be read once.
+      `run_nft() {
+  if [ "$1" = -f ] && [ -e '${mark}' ]; then
+    cat "$2" >'${tools}/asked'
+    grep -Eq -f '${mark}' '${tools}/asked' || return 1
+    set -- -f '${tools}/asked'
+  fi
+`,
+    ],
+    ['\ndrop() {\n', `\ndrop() {\n  [ ! -e '${kept}' ] || { note 'the disk keeps it'; return; }\n`],
+  ])
+  const journal = realJournal(folder, { guard })
   return Promise.resolve({
     kernel: new NftKernel(),
     journal,
@@ -40,6 +57,16 @@ journalContract('the journal on disk, with its guard', () => {
       writeFileSync(join(folder, 'rules.nft'), 'other\n')
       return Promise.resolve()
     },
+    loadOnly: (wanted) => {
+      if (wanted === undefined) rmSync(mark)
+      else writeFileSync(mark, `${wanted.source}\n`)
+      return Promise.resolve()
+    },
+    setClearable: (clearable) => {
+      if (clearable) rmSync(kept)
+      else writeFileSync(kept, '')
+      return Promise.resolve()
+    },
     // A file in the place of the folder: nobody, not even root, writes in it.
     setWritable: (writable) => {
       const aside = `${folder}.aside`
@@ -54,6 +81,7 @@ journalContract('the journal on disk, with its guard', () => {
     },
     remove: () => {
       rmSync(folder, { recursive: true, force: true })
+      rmSync(tools, { recursive: true, force: true })
       return Promise.resolve()
     },
   })

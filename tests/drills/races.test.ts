@@ -16,6 +16,7 @@ import {
   beginConfirmed,
   digestOf,
   guardThatHolds,
+  inFlight,
   PATIENCE,
   POLICY_BEFORE,
   POLICY_GOOD,
@@ -225,14 +226,18 @@ async function prepareRace(lab: DrillLab): Promise<(lead: number) => Promise<Win
     assert.equal(winners.length, 1, `${words.join()}, undo: ${undo.output()}`)
     const [winner = 'undo'] = winners
     await lab.run('/bin/sh', [GUARD, 'complete', lab.state])
-    assert.ok(!existsSync(join(lab.state, 'confirming')) && !existsSync(pending))
+    assert.deepEqual(inFlight(lab), [])
     const stored = readFileSync(join(lab.state, 'rules.nft'), 'utf8')
     assert.equal(await digestOf(lab), winner === 'undo' ? before : after)
     assert.equal(stored === candidate, winner !== 'undo')
     const point = join(lab.state, 'points/2/point')
     assert.equal(existsSync(point), winner !== 'undo')
-    // Of two confirmations, the record names the one that won, or both have written theirs before the rename.
-    if (winner !== 'undo') assert.match(readFileSync(point, 'utf8'), /^confirmed-by operator [01]$/m)
+    // Both may have written their proof before the rename: the record names the one that won.
+    if (winner !== 'undo') {
+      const by = `operator ${winner === 'first' ? 0 : 1}`
+      assert.match(readFileSync(point, 'utf8'), new RegExp(`^confirmed-by ${by}$`, 'm'))
+      assert.match(readFileSync(join(lab.state, 'outcome'), 'utf8'), new RegExp(`^by ${by}$`, 'm'))
+    }
     return winner
   }
 }

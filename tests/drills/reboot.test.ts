@@ -13,6 +13,7 @@ import {
   beginConfirmed,
   digestOf,
   FORCE_BAD,
+  inFlight,
   PATIENCE,
   POLICY_BAD,
   POLICY_BEFORE,
@@ -20,11 +21,12 @@ import {
   writePolicy,
 } from '../support/drill-admit.ts'
 import type { CutOffAt, Said } from '../support/drill-end.ts'
-import { expectEnding, expectWords, inFlight, NOTHING_SAID, powerCutAt } from '../support/drill-end.ts'
+import { expectEnding, expectWords, NOTHING_SAID, powerCutAt } from '../support/drill-end.ts'
 import type { DrillLab } from '../support/drill-lab.ts'
 import { ADMIN_DEVICES, withLab } from '../support/drill-lab.ts'
 import { EVERYBODY, expectReach, expectSafe } from '../support/drill-reach.ts'
 import { sampleOf } from '../support/drill-sample.ts'
+import { CLAIMED } from '../support/guard-state.ts'
 
 async function boot(lab: DrillLab): Promise<Said> {
   const program = await lab.start(['/bin/sh', GUARD, 'boot', lab.state], { terminal: false })
@@ -47,8 +49,8 @@ const QUIET = /^$/
 const UNDONE = /was not confirmed before the restart and is undone/
 const NOT_OBEYED = /not obeyed\. To be rid of it: rm -r \S+confirming/
 
-const inConfirming = (name: string) => (lab: DrillLab) => rmSync(join(lab.state, 'confirming', name))
-const removeConfirming = (lab: DrillLab): void => rmSync(join(lab.state, 'confirming'), { recursive: true })
+const inConfirming = (name: string) => (lab: DrillLab) => rmSync(join(lab.state, CLAIMED, name))
+const removeConfirming = (lab: DrillLab): void => rmSync(join(lab.state, CLAIMED), { recursive: true })
 /** The first so many files of the confirmation are in their places already. */
 const completed = (count: number) => (lab: DrillLab) => {
   for (const [from, to] of [
@@ -56,7 +58,7 @@ const completed = (count: number) => (lab: DrillLab) => {
     ['rescue.nft', 'rescue.nft'],
     ['policy.yaml', 'policy.yaml'],
   ].slice(0, count)) {
-    cpSync(join(lab.state, 'confirming', from ?? ''), join(lab.state, to ?? ''))
+    cpSync(join(lab.state, CLAIMED, from ?? ''), join(lab.state, to ?? ''))
   }
 }
 

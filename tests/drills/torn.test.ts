@@ -9,7 +9,6 @@ import { describe, test } from 'node:test'
 import { GUARD } from '../../src/system/guard.ts'
 import { realJournal } from '../../src/system/journal.ts'
 import {
-  beginConfirmed,
   digestOf,
   FORCE_BAD,
   PATIENCE,
@@ -17,35 +16,16 @@ import {
   POLICY_GOOD,
   runAdmitIn,
   settled,
-  writePolicy,
 } from '../support/drill-admit.ts'
-import { inFlight } from '../support/drill-end.ts'
-import type { DrillLab } from '../support/drill-lab.ts'
 import { withLab } from '../support/drill-lab.ts'
-import { killQuietly } from '../support/drill-program.ts'
+import { beginPending, endConfirmed, killWatchdog } from '../support/drill-pending.ts'
 import { expectSafe } from '../support/drill-reach.ts'
+import { CLAIMED } from '../support/guard-state.ts'
 import { caseCount, drawnSeed } from '../support/law-cases.ts'
 import { randomFrom } from '../support/random.ts'
 
 const seed = drawnSeed()
 const started = performance.now()
-
-/** A change waits for its confirmation. */
-async function pending(
-  lab: DrillLab,
-  policy: string,
-  force: readonly string[] = [],
-  window = '1h',
-): Promise<void> {
-  await beginConfirmed(lab)
-  writePolicy(lab, policy)
-  const { exit, output } = await runAdmitIn(lab, ['apply', '--confirm-within', window, ...force])
-  assert.equal(exit, 0, output)
-}
-
-function killWatchdog(lab: DrillLab): void {
-  killQuietly(Number(readFileSync(join(lab.state, 'pending/ready'), 'utf8').split(' ')[0]), 'SIGKILL')
-}
 
 describe('a journal that is torn', { concurrency: 3 }, () => {
   const tears: Readonly<Record<string, (bytes: Buffer, at: number) => Buffer>> = {
@@ -65,13 +45,13 @@ describe('a journal that is torn', { concurrency: 3 }, () => {
   test(`at ${many} places: none is taken for whole, by admit or by the guard (ADMIT_SEED=${seed})`, async () => {
     const random = randomFrom(seed)
     await withLab(async (lab) => {
-      await pending(lab, POLICY_GOOD)
+      await beginPending(lab, POLICY_GOOD)
       killWatchdog(lab)
       const journal = realJournal(lab.state)
       const path = join(lab.state, 'pending/journal')
       const whole = readFileSync(path)
       const confirmed = readFileSync(join(lab.state, 'rules.nft'), 'utf8')
-      const [before, after] = [join(lab.state, 'pending'), join(lab.state, 'confirming')]
+      const [before, after] = [join(lab.state, 'pending'), join(lab.state, CLAIMED)]
       for (let index = 0; index < many; index++) {
         const [name, tear] = random.pick(Object.entries(tears))
         const at = random.below(whole.length)
@@ -94,7 +74,7 @@ describe('a journal that is torn', { concurrency: 3 }, () => {
   for (const [name, tear] of Object.entries(tears)) {
     test(`${name}, under the watchdog's eyes: at the deadline it undoes by what it remembers`, async () => {
       await withLab(async (lab) => {
-        await pending(lab, POLICY_BAD, FORCE_BAD, '20s')
+        await beginPending(lab, POLICY_BAD, FORCE_BAD, '20s')
         const path = join(lab.state, 'pending/journal')
         const whole = readFileSync(path)
         writeFileSync(path, tear(whole, Math.floor(whole.length / 2)))
@@ -108,7 +88,7 @@ describe('a journal that is torn', { concurrency: 3 }, () => {
 
     test(`${name}, and the watchdog dead: told, never obeyed; rollback loads the last resort`, async () => {
       await withLab(async (lab) => {
-        await pending(lab, POLICY_BAD, FORCE_BAD)
+        await beginPending(lab, POLICY_BAD, FORCE_BAD)
         killWatchdog(lab)
         const path = join(lab.state, 'pending/journal')
         const whole = readFileSync(path)
@@ -126,22 +106,13 @@ describe('a journal that is torn', { concurrency: 3 }, () => {
         assert.equal(await digestOf(lab), during)
         const rolledBack = await runAdmitIn(lab, ['rollback'])
         assert.equal(rolledBack.exit, 5, rolledBack.output)
-        assert.match(rolledBack.output, /the last resort is in force/)
+        assert.match(rolledBack.output, /the admins-only rules are in force/)
         await expectSafe(lab, 'the last resort')
-        await backToConfirmed(lab)
+        await endConfirmed(lab)
       })
     })
   }
 })
-
-async function backToConfirmed(lab: DrillLab): Promise<void> {
-  const reloaded = await runAdmitIn(lab, ['reload', '--no-confirm'])
-  assert.equal(reloaded.exit, 0, reloaded.output)
-  assert.deepEqual(inFlight(lab), [])
-  const status = await runAdmitIn(lab, ['status'])
-  assert.equal(status.exit, 0, status.output)
-  await expectSafe(lab, 'reloaded')
-}
 
 test('how long it took', (context) => {
   context.diagnostic(`ADMIT_SEED=${seed}, ${((performance.now() - started) / 1000).toFixed(0)} s`)

@@ -1,31 +1,16 @@
 /** What tells the guard that rules are what they were. */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
-import { afterEach, before, beforeEach, describe, test } from 'node:test'
-import { load, newState, removeState } from '../support/guard-host.ts'
+import { describe, test } from 'node:test'
+import { guardHost, load } from '../support/guard-host.ts'
 import { digest, NO_TABLE } from '../support/guard-state.ts'
-import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { run } from '../support/run.ts'
 
-requirePrivateNamespace()
-
-let state = ''
-let empty = ''
-
-before(() => {
-  load(NO_TABLE)
-  empty = digest()
-})
-beforeEach(() => {
-  state = newState()
-})
-afterEach(() => {
-  removeState(state)
-})
+const host = guardHost()
 
 describe('digest', () => {
   test('no table, and an empty one, and each rule and element counts', () => {
-    const seen = new Set([empty])
+    const seen = new Set([host.empty])
     for (const text of [
       'table inet admit {}',
       'table inet admit { flags dormant; }',

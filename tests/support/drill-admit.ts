@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -156,13 +156,17 @@ export function goOn(lab: DrillLab): void {
 /** Waits until nothing is in flight any more; false where something stays. */
 export async function settled(lab: DrillLab, milliseconds: number): Promise<boolean> {
   const end = performance.now() + milliseconds
-  const inFlight = (): boolean =>
-    ['pending', 'undoing', 'confirming'].some((name) => existsSync(join(lab.state, name)))
-  while (inFlight()) {
+  while (inFlight(lab).length > 0) {
     if (performance.now() > end) return false
     await sleep(10)
   }
   return true
+}
+
+/** What is in flight in the state folder. */
+export function inFlight(lab: DrillLab): readonly string[] {
+  const names = existsSync(lab.state) ? readdirSync(lab.state) : []
+  return names.filter((name) => /^(pending|undoing|confirming\..*)$/.test(name))
 }
 
 /** A fingerprint of admit's table in the kernel, as the guard takes it. */

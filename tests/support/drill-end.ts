@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { digestOf, POLICY_GOOD, runAdmitIn, writePolicy } from './drill-admit.ts'
+import { digestOf, inFlight, POLICY_GOOD, runAdmitIn, writePolicy } from './drill-admit.ts'
 import type { DrillLab } from './drill-lab.ts'
 import { expectSafe } from './drill-reach.ts'
+import { CLAIMED } from './guard-state.ts'
 
 /** How a command ended, and what it said. */
 export interface Said {
@@ -69,11 +70,6 @@ export async function expectEnding(lab: DrillLab, { before, mayKeep, said }: Exp
   if (said.exit === 4) assert.ok(!kept, `it said that nothing was changed: ${said.output}`)
 }
 
-/** What is in flight in the state folder. */
-export function inFlight(lab: DrillLab): readonly string[] {
-  return ['pending', 'undoing', 'confirming'].filter((name) => existsSync(join(lab.state, name)))
-}
-
 /** Where a transaction can be when the power goes. */
 export type CutOffAt = 'preparing' | 'no window' | 'pending' | 'undoing' | 'confirming'
 
@@ -86,5 +82,5 @@ export async function powerCutAt(lab: DrillLab, at: CutOffAt): Promise<void> {
   const pending = join(lab.state, 'pending')
   if (at === 'no window') rmSync(join(pending, 'window'))
   else if (at === 'preparing') renameSync(pending, join(lab.state, 'preparing.20261124T120000-000000'))
-  else if (at !== 'pending') renameSync(pending, join(lab.state, at))
+  else if (at !== 'pending') renameSync(pending, join(lab.state, at === 'confirming' ? CLAIMED : at))
 }

@@ -15,7 +15,7 @@ export type DiskFault = `${'EIO' | 'ENOSPC' | 'EROFS'}${'' | ' from then on'}` |
 export interface FaultyDisk {
   /** From now on count anew; the `at`th operation (from 1) meets this fault. Without a fault they are only counted. */
   plan(at?: number, fault?: DiskFault): Promise<void>
-  /** Since the last plan, such as `rename pending confirming`. */
+  /** Since the last plan, such as `rename pending undoing`. */
   operations(): readonly string[]
   /**
    * Waits until an operation is held. Whoever asked for it stands still there, even if killed, until it is released, or

@@ -5,6 +5,7 @@ import type {
   JournalError,
   JournalFiles,
   JournalState,
+  LastResort,
   Outcome,
   Proof,
   RestorePoint,
@@ -36,6 +37,7 @@ export class FakeJournal implements Journal {
   #folder: string
   #preparing = new Map<string, Transaction>()
   #pending: Transaction | undefined
+  #undoing: Transaction | undefined
   #confirming: Transaction | undefined
   #outcome: Outcome | undefined
   #confirmed: Omit<RestorePointFiles, 'rules'> | undefined
@@ -48,6 +50,8 @@ export class FakeJournal implements Journal {
   armable = true
   /** Whether what was confirmed can be made what boots. */
   completable = true
+  /** Whether the journal of what was undone can be removed. */
+  clearable = true
   /** Seconds that the clock since boot is ahead of the clock on the wall. */
   uptimeOffset = 0
 
@@ -64,6 +68,7 @@ export class FakeJournal implements Journal {
 
   async state(): Promise<Result<JournalState, JournalError>> {
     if (this.#confirming !== undefined) return ok({ kind: 'confirming', entry: this.#confirming.entry })
+    if (this.#undoing !== undefined) return ok({ kind: 'undoing', entry: this.#undoing.entry })
     if (this.#pending === undefined) return ok({ kind: 'idle' })
     const { entry, window, here } = this.#pending
     return ok({
@@ -90,7 +95,7 @@ export class FakeJournal implements Journal {
   async publish(id: string): Promise<Result<void, JournalError>> {
     const prepared = this.#preparing.get(id)
     if (prepared === undefined) return fail({ kind: 'missing', message: 'it is not there' })
-    if (this.#pending !== undefined || this.#confirming !== undefined) {
+    if ((this.#pending ?? this.#undoing ?? this.#confirming) !== undefined) {
       return fail({ kind: 'taken', message: 'another change is pending' })
     }
     this.#preparing.delete(id)
@@ -153,20 +158,27 @@ export class FakeJournal implements Journal {
   }
 
   async undo(why: string): Promise<Result<UndoOutcome, JournalError>> {
-    const undone = this.#pending
+    const undone = this.#undoing ?? this.#pending
     if (undone === undefined) return ok('nothing')
     this.#pending = undefined
-    if (undone.here === 'another-boot') {
-      this.#end(undone.entry, 'undone', 'reboot', undone.entry.by)
-      return ok('undone')
+    this.#undoing = undone
+    const { entry, files, here } = undone
+    const restored = here === 'another-boot' || (await this.#load(files.previous))
+    const lastResort = restored ? undefined : await this.#rescue(files.rescue)
+    const result = restored ? 'undone' : lastResort === undefined ? 'failed' : 'rescued'
+    this.#end(entry, result, here === 'another-boot' ? 'reboot' : why, entry.by, lastResort)
+    if (result !== 'failed' && this.clearable) this.#undoing = undefined
+    return ok(result === 'undone' && !this.clearable ? 'uncleared' : result)
+  }
+
+  /** The last resort that loads. */
+  async #rescue(rescue: Table | undefined): Promise<LastResort | undefined> {
+    const confirmed = await this.confirmed()
+    const last = confirmed.ok ? confirmed.value : undefined
+    for (const table of [rescue, last?.rescue]) {
+      if (table !== undefined && (await this.#load(table))) return 'admins-only'
     }
-    const outcome = (await this.#load(undone.files.previous))
-      ? 'undone'
-      : undone.files.rescue !== undefined && (await this.#load(undone.files.rescue))
-        ? 'rescued'
-        : 'failed'
-    this.#end(undone.entry, outcome, why, undone.entry.by)
-    return ok(outcome)
+    return last !== undefined && (await this.#load(last.rules)) ? 'confirmed' : undefined
   }
 
   async candidate(): Promise<Result<Table | undefined, JournalError>> {
@@ -226,7 +238,8 @@ export class FakeJournal implements Journal {
   /** The power goes, the host comes up again, and the boot script runs. The kernel must be emptied by whoever calls. */
   async reboot(): Promise<void> {
     this.#armed = false
-    if (this.#pending !== undefined) this.#pending.here = 'another-boot'
+    const undone = this.#undoing ?? this.#pending
+    if (undone !== undefined) undone.here = 'another-boot'
     await this.complete()
     await this.undo('reboot')
     const confirmed = await this.confirmed()
@@ -240,8 +253,15 @@ export class FakeJournal implements Journal {
     return (await kernel.apply(transactionFor(now.value, table))).ok
   }
 
-  #end(entry: JournalEntry, result: Outcome['result'], why: string, by: string): void {
-    this.#outcome = { id: entry.id, kind: entry.kind, result, why, by, at: this.#now() }
+  #end(
+    entry: JournalEntry,
+    result: Outcome['result'],
+    why: string,
+    by: string,
+    lastResort?: LastResort,
+  ): void {
+    const more = lastResort === undefined ? {} : { lastResort }
+    this.#outcome = { id: entry.id, kind: entry.kind, result, why, by, at: this.#now(), ...more }
     this.#armed = false
   }
 

@@ -3,25 +3,51 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, before, beforeEach } from 'node:test'
 import { readOutcome } from '../../src/apply/journal-text.ts'
 import { parseRecord } from '../../src/apply/record.ts'
 import { expectOk } from './expect-ok.ts'
 import type { GuardTransaction } from './guard-state.ts'
 import { digest, GUARD, NO_TABLE, sha256, storedText, tableText, writeTransaction } from './guard-state.ts'
+import { requirePrivateNamespace } from './private-namespace.ts'
 import { run } from './run.ts'
 
 /** Not this boot. */
 export const BOOT = '11111111-2222-4333-8444-555555555555'
 
-/** A state folder of its own, and no table in the kernel. */
-export function newState(): string {
-  load(NO_TABLE)
-  return mkdtempSync(join(tmpdir(), 'admit-guard-'))
+/** What every test of the guard has. */
+export interface GuardHost {
+  /** A state folder of its own for each test. */
+  readonly state: string
+  /** The digest of a kernel without admit's table. */
+  readonly empty: string
 }
 
-export function removeState(state: string): void {
-  spawnSync('umount', ['-l', state], { stdio: 'ignore' })
-  rmSync(state, { recursive: true, force: true })
+/** The begin and the end of each test in the calling file: a state folder of its own, and no table in the kernel. */
+export function guardHost(): GuardHost {
+  requirePrivateNamespace()
+  let state = ''
+  let empty = ''
+  before(() => {
+    load(NO_TABLE)
+    empty = digest()
+  })
+  beforeEach(() => {
+    load(NO_TABLE)
+    state = mkdtempSync(join(tmpdir(), 'admit-guard-'))
+  })
+  afterEach(() => {
+    spawnSync('umount', ['-l', state], { stdio: 'ignore' })
+    rmSync(state, { recursive: true, force: true })
+  })
+  return {
+    get state() {
+      return state
+    },
+    get empty() {
+      return empty
+    },
+  }
 }
 
 export function load(text: string): void {

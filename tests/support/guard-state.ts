@@ -94,10 +94,13 @@ export interface GuardTransaction {
 
 export const ID = '20261124T115201-3f9a2c'
 
+/** The folder of a transaction that a confirmation has claimed; after the point stands the claim's name. */
+export const CLAIMED = 'confirming.5d1c0ffee5ed'
+
 /** Writes the folder `place` of a state folder; other files of it can be changed afterwards. */
 export function writeTransaction(
   state: string,
-  place: 'pending' | 'confirming' | 'undoing',
+  place: 'pending' | typeof CLAIMED | 'undoing',
   transaction: GuardTransaction,
 ): void {
   const folder = `${state}/${place}`
@@ -169,18 +172,23 @@ export function openWindow(state: string, seconds: number, wall = moment().wall)
 
 /** Claims the pending transaction as a confirmation does. */
 export function claim(state: string, how = 'connection'): void {
+  writeProof(state, CLAIMED.replace('confirming.', ''), 'root (bob)', how)
+  renameSync(`${state}/pending`, `${state}/${CLAIMED}`)
+}
+
+/** What a confirmation writes before it claims: whose proof it is does not count until then. */
+export function writeProof(state: string, name: string, by: string, how = 'connection'): void {
   const { uptime, wall } = moment()
-  writeRecord(`${state}/pending/proof`, {
+  writeRecord(`${state}/pending/proof.${name}`, {
     what: 'proof',
     lines: [
-      ['by', 'root (bob)'],
+      ['by', by],
       ['from', '203.0.113.8 port 50200'],
       ['how', how],
       ['uptime', uptime.toFixed(2)],
       ['wall', wall.toFixed(2)],
     ],
   })
-  renameSync(`${state}/pending`, `${state}/confirming`)
 }
 
 /** Whole or not at all, as admit writes it. */

@@ -16,6 +16,10 @@ export interface JournalWorld {
   killWatchdog(): Promise<void>
   /** Puts other bytes into the confirmed rules. */
   damageRules(): Promise<void>
+  /** Makes the undo load nothing from now on but what has this mark in its text; all again without one. */
+  loadOnly(mark?: RegExp): Promise<void>
+  /** Makes the journal of what is undone stay where it is from now on, or go again. */
+  setClearable(clearable: boolean): Promise<void>
   /** Makes every write fail from now on, or succeed again. */
   setWritable(writable: boolean): Promise<void>
   remove(): Promise<void>
@@ -239,6 +243,72 @@ export function journalContract(name: string, create: () => Promise<JournalWorld
       assert.equal(wins.filter(Boolean).length, 1)
       expectOk(await world.journal.complete(), 'complete')
       assert.ok(same(await held(world), wins[0] === true ? NEW : OLD))
+    })
+
+    it('two claims at the same moment: exactly one wins, and it is the one that is recorded', async () => {
+      for (let round = 0; round < 20; round++) {
+        // A watchdog would complete it at once.
+        const entry = await begin({}, {}, false)
+        const proofs = await Promise.all(
+          ['bob', 'carol'].map(async (by) => ({ ...(await proofNow(world)), by })),
+        )
+        const claims = await Promise.all(proofs.map((proof) => world.journal.claim(entry.id, proof)))
+        const winners = proofs.filter(
+          (_, index) => expectOk(claims[index] ?? assert.fail(), 'claim') === 'claimed',
+        )
+        assert.equal(winners.length, 1)
+        expectOk(await world.journal.complete(), 'complete')
+        const [winner] = winners
+        assert.equal(expectOk(await world.journal.points(), 'points').at(-1)?.confirmedBy, winner?.by)
+        assert.equal(expectOk(await world.journal.outcome(), 'outcome')?.by, winner?.by)
+        await put(world, OLD)
+      }
+    })
+
+    it('an undo that loads nothing is told, kept, and done by the next one', async () => {
+      // A watchdog would try again at once.
+      const entry = await begin({}, {}, false)
+      await world.loadOnly(/nothing has this/)
+      assert.equal(expectOk(await world.journal.undo('asked'), 'undo'), 'failed')
+      const state = expectOk(await world.journal.state(), 'state')
+      assert.equal(state.kind === 'undoing' && state.entry.id, entry.id)
+      assert.equal(expectOk(await world.journal.outcome(), 'outcome')?.result, 'failed')
+      assert.equal(expectOk(await world.journal.claim(entry.id, await proofNow(world)), 'claim'), 'lost')
+      assert.equal(expectOk(await world.journal.undo('stale'), 'undo'), 'failed')
+      await world.loadOnly()
+      assert.equal(expectOk(await world.journal.undo('stale'), 'undo'), 'undone')
+      assert.ok(same(await held(world), OLD))
+      assert.equal(await kindNow(), 'idle')
+      assert.equal(expectOk(await world.journal.outcome(), 'outcome')?.result, 'undone')
+    })
+
+    it('says which last resort it loaded', async () => {
+      await confirm()
+      for (const [mark, lastResort, table] of [
+        [/dport 22222\b/, 'admins-only', RESCUE],
+        [/dport 2222\b/, 'confirmed', NEW],
+      ] as const) {
+        await put(world, NEW)
+        await begin({}, { candidate: undefined }, false)
+        await world.loadOnly(mark)
+        assert.equal(expectOk(await world.journal.undo('asked'), 'undo'), 'rescued')
+        const outcome = expectOk(await world.journal.outcome(), 'outcome')
+        assert.deepEqual([outcome?.result, outcome?.lastResort], ['rescued', lastResort])
+        await world.loadOnly()
+        assert.ok(same(await held(world), table))
+        assert.equal(await kindNow(), 'idle')
+      }
+    })
+
+    it('where its journal cannot be removed, an undo says so, and the next one removes it', async () => {
+      await begin({}, {}, false)
+      await world.setClearable(false)
+      assert.equal(expectOk(await world.journal.undo('asked'), 'undo'), 'uncleared')
+      assert.ok(same(await held(world), OLD))
+      assert.notEqual(await kindNow(), 'idle')
+      await world.setClearable(true)
+      assert.equal(expectOk(await world.journal.undo('stale'), 'undo'), 'undone')
+      assert.equal(await kindNow(), 'idle')
     })
 
     it('a claim of another ID is lost, and leaves what is pending', async () => {

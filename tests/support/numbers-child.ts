@@ -8,8 +8,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { obeyLines } from './obey-lines.ts'
 
 /** What one side of a talk has counted: bytes of TCP, datagrams of UDP. */
 export interface Counted {
@@ -166,32 +166,19 @@ async function dialUdp(id: string, host: string, port: number): Promise<void> {
   stops.push(async () => clearInterval(timer))
 }
 
-async function obey(line: string): Promise<string> {
-  const [command, ...words] = line.split(' ')
-  const [first = '', second = '', third = '', fourth = ''] = words
-  switch (command) {
-    case 'serve':
-      await serve(Number(first))
-      return 'serving'
-    case 'dial':
-      await (second === 'tcp' ? dialTcp(first, third, Number(fourth)) : dialUdp(first, third, Number(fourth)))
-      return 'dialled'
-    case 'stop':
-      stopping = true
-      await Promise.all(stops.map((stop) => stop()))
-      return 'stopped'
-    case 'counts':
-      return JSON.stringify(counted)
-    default:
-      throw new Error(`no such command: ${line}`)
-  }
-}
-
-let work = Promise.resolve()
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    work = work.then(async () => {
-      process.stdout.write(`${await obey(line)}\n`)
-    })
-  })
-  .on('close', () => process.exit(0))
+obeyLines({
+  serve: async (port) => {
+    await serve(Number(port))
+    return 'serving'
+  },
+  dial: async (id = '', protocol = '', host = '', port = '') => {
+    await (protocol === 'tcp' ? dialTcp : dialUdp)(id, host, Number(port))
+    return 'dialled'
+  },
+  stop: async () => {
+    stopping = true
+    await Promise.all(stops.map((stop) => stop()))
+    return 'stopped'
+  },
+  counts: () => JSON.stringify(counted),
+})

@@ -8,7 +8,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
-import { createInterface } from 'node:readline'
+import { obeyLines } from './obey-lines.ts'
 
 /** What one side of a talk has heard. */
 export interface Heard {
@@ -110,34 +110,22 @@ function plain(address: string): string {
   return address.replace(/^::ffff:/, '')
 }
 
-async function obey(line: string): Promise<string> {
-  const [command, ...words] = line.split(' ')
-  const [first = '', second = '', third = '', fourth = ''] = words
-  switch (command) {
-    case 'serve':
-      await serve(Number(first))
-      return 'serving'
-    case 'deaf':
-      servers.get(Number(first))?.close()
-      return 'deaf'
-    case 'dial':
-      await dial(first, second, third, Number(fourth))
-      return 'dialled'
-    case 'idle':
-      await idle(first, second, Number(third), Number(fourth))
-      return 'idle'
-    case 'counts':
-      return JSON.stringify(heard)
-    default:
-      throw new Error(`no such command: ${line}`)
-  }
-}
-
-let work = Promise.resolve()
-createInterface({ input: process.stdin })
-  .on('line', (line) => {
-    work = work.then(async () => {
-      process.stdout.write(`${await obey(line)}\n`)
-    })
-  })
-  .on('close', () => process.exit(0))
+obeyLines({
+  serve: async (port) => {
+    await serve(Number(port))
+    return 'serving'
+  },
+  deaf: (port) => {
+    servers.get(Number(port))?.close()
+    return 'deaf'
+  },
+  dial: async (id = '', protocol = '', host = '', port = '') => {
+    await dial(id, protocol, host, Number(port))
+    return 'dialled'
+  },
+  idle: async (id = '', host = '', port = '', count = '') => {
+    await idle(id, host, Number(port), Number(count))
+    return 'idle'
+  },
+  counts: () => JSON.stringify(heard),
+})

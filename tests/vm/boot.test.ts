@@ -96,7 +96,7 @@ if (image !== undefined) {
         await vm.sh(`cmp ${STATE}/rules.nft ${STATE}/points/1/rules.nft && ls ${STATE}/points`),
         '1',
       )
-      assert.equal(await vm.sh(`ls -d ${STATE}/confirming ${STATE}/rules.nft.tmp 2>/dev/null | cat`), '')
+      assert.equal(await vm.sh(`ls -d ${STATE}/confirming.* ${STATE}/rules.nft.tmp 2>/dev/null | cat`), '')
     })
 
     test('a restart in the window is not held up; a damaged rules.nft gives the rescue rules and a failed unit', async () => {

@@ -4,7 +4,7 @@ import { claimPending, same } from '../../apply/transact.ts'
 import { printable } from '../../base/terminal.ts'
 import { ADMIT_TABLE } from '../../compile/compile.ts'
 import type { Context } from '../context.ts'
-import { undoneWords } from '../countdown.ts'
+import { endedWords, endingOf } from '../ending.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
 import { keptWords } from '../kept-words.ts'
@@ -92,7 +92,7 @@ async function confirmable(context: Context, state: JournalState): Promise<Confi
 
 async function nothingPending(context: Context): Promise<string> {
   const outcome = await context.system.journal(context.statePath).outcome()
-  const last = outcome.ok && outcome.value !== undefined ? ` ${undoneWords(outcome.value)}.` : ''
+  const last = outcome.ok && outcome.value !== undefined ? ` ${endedWords(outcome.value)}.` : ''
   return `there is nothing to confirm.${last}`
 }
 
@@ -123,10 +123,10 @@ async function claim(context: Context, entry: JournalEntry, proof: Proof): Promi
   const claimed = await claimPending(journal, entry.id, proof)
   if (!claimed.ok) return journalRefused(context, 'confirm', claimed.error)
   if (claimed.value === 'lost') {
-    output.warn(
-      'admit: too late: the change was being undone already. `admit status` tells what is in force.',
-    )
-    output.document('confirm', { result: 'too-late' })
+    const ended = await endingOf(journal, entry.id)
+    const words = ended === undefined ? '`admit status` tells what is in force' : endedWords(ended)
+    output.warn(`admit: too late: somebody else has ended the change. ${words}.`)
+    output.document('confirm', { result: 'too-late', message: words })
     return EXIT.no
   }
   await system.onStep?.('confirm-complete')

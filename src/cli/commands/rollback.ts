@@ -1,4 +1,4 @@
-import type { RestorePoint } from '../../apply/journal.ts'
+import type { JournalEntry, RestorePoint } from '../../apply/journal.ts'
 import { same } from '../../apply/transact.ts'
 import { printable } from '../../base/terminal.ts'
 import { ADMIT_TABLE } from '../../compile/compile.ts'
@@ -7,6 +7,7 @@ import { makeChange } from '../change.ts'
 import type { Context } from '../context.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
+import { endedWords, endingOf, lastResortWords, notUndoneWords, unclearedWords } from '../ending.ts'
 import { systemRefused } from '../prepare.ts'
 import { knownPolicy } from '../prove.ts'
 import { journalRefused, refuseWhilePending, settle } from '../settle.ts'
@@ -23,7 +24,8 @@ export async function rollback(
   const state = await settle(context)
   if (!state.ok) return journalRefused(context, 'rollback', state.error)
   if (named === undefined && (state.value.kind === 'pending' || state.value.kind === 'damaged')) {
-    if (state.value.kind === 'damaged' || state.value.here === 'here') return undoPending(context)
+    if (state.value.kind === 'damaged') return undoPending(context, undefined)
+    if (state.value.here === 'here') return undoPending(context, state.value.entry)
   }
   const waiting = await refuseWhilePending(context, 'rollback')
   if (waiting !== undefined) return waiting
@@ -57,26 +59,40 @@ export function noSuchPoint(
   return EXIT.usage
 }
 
-async function undoPending(context: Context): Promise<ExitCode> {
+/** Of a damaged journal nobody knows whose it is. */
+async function undoPending(context: Context, entry: JournalEntry | undefined): Promise<ExitCode> {
   const { output, system, statePath } = context
+  const journal = system.journal(statePath)
   await system.onStep?.('rollback-undo')
-  const undone = await system.journal(statePath).undo('asked')
+  const undone = await journal.undo('asked')
   if (!undone.ok) return journalRefused(context, 'rollback', undone.error)
   output.document('rollback', { result: undone.value })
   switch (undone.value) {
     case 'undone':
       output.say('Undone: the rules from before the change are in force.')
       return EXIT.done
-    case 'nothing':
-      output.warn('admit: it has just ended by itself; `admit status` tells how')
-      return EXIT.no
-    case 'rescued':
+    case 'uncleared':
       output.warn(
-        'admit: the rules from before the change could not be brought back: the last resort is in force, and lets admins reach SSH. Correct the cause, then `admit apply`.',
+        `admit: undone: the rules from before the change are in force.\n${unclearedWords(statePath)}`,
       )
       return EXIT.repair
+    case 'nothing': {
+      const ended = entry === undefined ? undefined : await endingOf(journal, entry.id)
+      const words = ended === undefined ? '`admit status` tells what is in force' : endedWords(ended)
+      output.warn(`admit: somebody else has just ended the change. ${words}.`)
+      return EXIT.no
+    }
+    case 'rescued': {
+      const outcome = await journal.outcome()
+      const lastResort = outcome.ok ? outcome.value?.lastResort : undefined
+      output.warn(
+        `admit: the rules from before the change could not be brought back: ${lastResortWords(lastResort)}.\n` +
+          'Correct the cause, then `admit apply`.',
+      )
+      return EXIT.repair
+    }
     case 'failed':
-      output.warn('admit: no rules could be loaded at all: look at `nft list table inet admit`')
+      output.warn(`admit: no rules could be loaded at all. ${notUndoneWords(statePath)}`)
       return EXIT.repair
     default:
       return undone.value satisfies never

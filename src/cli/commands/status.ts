@@ -4,17 +4,19 @@ import { printable } from '../../base/terminal.ts'
 import { ADMIT_TABLE } from '../../compile/compile.ts'
 import type { Table } from '../../ruleset/ruleset.ts'
 import type { Context } from '../context.ts'
-import { undoneWords } from '../countdown.ts'
+import { endedWords } from '../ending.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-code.ts'
 import { systemRefused } from '../prepare.ts'
-import { isoInstant, pendingJson, pendingWords, settle } from '../settle.ts'
+import { pendingJson, pendingWords, settle } from '../settle.ts'
 import type { BootState } from '../system.ts'
+import { isoInstant } from '../times.ts'
 import { counted } from './check.ts'
 
 /**
  * `admit status`: are admit's rules in force, are they those last confirmed, what is pending, and will they be there
- * after a reboot? 0: in force and confirmed; 1: not, or they differ, or a change is pending. Needs no policy.
+ * after a reboot? 0: in force and confirmed; 1: not, or they differ, or a change is pending; 5: an undo failed, and failed
+ * again. Needs no policy.
  */
 export async function status(context: Context): Promise<ExitCode> {
   const { system, output, statePath } = context
@@ -35,7 +37,7 @@ export async function status(context: Context): Promise<ExitCode> {
   output.say(`rules      ${RULES_WORDS[rules]}${present === undefined ? '' : ` (${sizeWords(present)})`}`)
   output.say(`pending    ${state.ok ? pendingLine(state.value) : printable(state.error.message)}`)
   output.say(`confirmed  ${stored.ok ? storedWords(last, statePath) : printable(stored.error.message)}`)
-  if (outcome.ok && outcome.value !== undefined) output.say(`last       ${undoneWords(outcome.value)}`)
+  if (outcome.ok && outcome.value !== undefined) output.say(`last       ${endedWords(outcome.value)}`)
   output.say(`reboot     ${bootWords(boot, stored.ok ? last : undefined)}`)
   output.say(`forwarding ${forwardWords(present, host.facts.forwarding)}`)
   for (const other of host.facts.otherFirewalls) {
@@ -55,6 +57,7 @@ export async function status(context: Context): Promise<ExitCode> {
     sets: present?.sets.map((set) => ({ name: set.name, elements: set.elements.length })) ?? [],
     otherFirewalls: host.facts.otherFirewalls,
   })
+  if (!state.ok && state.error.kind === 'not-undone') return EXIT.repair
   return rules === 'in-force' && state.ok && state.value.kind === 'idle' ? EXIT.done : EXIT.no
 }
 

@@ -3,7 +3,7 @@
  * who is cut off, and that the host takes everybody back whom it should. What a refusal says to type is typed.
  */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -133,7 +133,7 @@ describe('applied and confirmed over ssh', { skip: why ?? false }, () => {
   }
 
   const isInFlight = (): boolean =>
-    ['pending', 'undoing', 'confirming'].some((name) => existsSync(join(admit.state, name)))
+    readdirSync(admit.state).some((name) => /^(pending|undoing|confirming\..*)$/.test(name))
 
   /** Waits for the watchdog. */
   async function expectUndone(): Promise<void> {
