@@ -311,7 +311,7 @@ describe('a change that somebody else ended first', () => {
     }
   })
 
-  test('ended by nobody knows whom: exit 5, and where to look', async () => {
+  test('ended by nobody knows whom, and not to be taken back: exit 5, and where to look', async () => {
     const machine = await applied()
     const ran = await takenBack(machine, async () => {
       const journal = journalOf(machine)
@@ -319,7 +319,7 @@ describe('a change that somebody else ended first', () => {
       if (state.kind === 'pending') await journal.withdraw(state.entry.id)
     })
     assert.equal(ran.exit, EXIT.repair)
-    assert.match(ran.err, /Somebody else has ended it first; `admit status` tells what is in force\./)
+    assert.match(ran.err, /could not be brought back either\.\nLook at .*; `admit reload` loads the rules last confirmed/)
   })
 })
 

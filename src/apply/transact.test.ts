@@ -267,7 +267,7 @@ describe('somebody else', () => {
     assert.ok(same(await world.held(), OLD))
   })
 
-  test('undid it while the window was opened: as before, and told as undone', async () => {
+  test('undid it while the window was opened: as before, and whoever undid it tells', async () => {
     const world = new World(OLD)
     const result = await world.run(setting, {
       connections: async () => {
@@ -275,7 +275,7 @@ describe('somebody else', () => {
         return ok([])
       },
     })
-    assert.ok(result.kind === 'undone' && result.outcome === 'undone')
+    assert.ok(result.kind === 'undone' && result.outcome === 'nothing')
     assert.ok(same(await world.held(), OLD))
   })
 

@@ -191,6 +191,7 @@ async function takeBack({ kernel, journal }: TransactionPorts, files: JournalFil
   }
   const now = await kernel.observe(ADMIT_TABLE)
   if (!now.ok) return { kind: 'undone', outcome: 'failed' }
+  if (same(now.value, files.previous)) return { kind: 'undone', outcome: 'nothing' }
   await kernel.apply(transactionFor(now.value, files.previous))
   const after = await kernel.observe(ADMIT_TABLE)
   const back = after.ok && same(after.value, files.previous)

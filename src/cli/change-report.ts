@@ -138,15 +138,17 @@ async function undone(
   }
   const why = troubleWords(result.trouble)
   output.document(command, { result: 'reverted', outcome: result.outcome, message: why })
-  const { exit, words } = undoneWords(result, ended, statePath)
+  const state = await system.journal(statePath).state()
+  const again = state.ok && state.value.kind === 'undoing'
+  const { exit, words } = undoneWords(result, ended, { statePath, again })
   output.warn(`admit: ${why}. ${words}`)
   return exit
 }
 
 function undoneWords(
-  { trouble, outcome }: Undone,
+  { outcome }: Undone,
   ended: Outcome | undefined,
-  statePath: string,
+  { statePath, again }: { readonly statePath: string; readonly again: boolean },
 ): { readonly exit: ExitCode; readonly words: string } {
   switch (outcome) {
     case 'undone':
@@ -174,10 +176,10 @@ function undoneWords(
       return {
         exit: EXIT.repair,
         words: `The previous rules could not be brought back either.\n${
-          // Its journal is gone: nobody could try again.
-          trouble.kind === 'taken-away'
-            ? 'Look at `nft list table inet admit`; `admit reload` loads the rules last confirmed.'
-            : notUndoneWords(statePath)
+          // Where its journal is gone nobody could try again.
+          again
+            ? notUndoneWords(statePath)
+            : 'Look at `nft list table inet admit`; `admit reload` loads the rules last confirmed.'
         }`,
       }
     default:

@@ -62,9 +62,10 @@ Example:
   admit apply
   admit apply --confirm-within 5m
 
-First it proves that the policy's tests pass, that every admin reaches SSH and that you stay in. Then the change goes in, is
-read back, and what it refuses is cut. From then on a watchdog waits: unless \`admit confirm\` is typed over a new connection within the time (60s, or the policy's safety.confirm), the previous rules come back,
-whatever becomes of this command, its terminal or your connection. Rules of others are never touched.
+First it proves that the policy's tests pass, that every admin reaches SSH and that you stay in. Then the change goes
+in, is read back, and what it refuses is cut. From then on a watchdog waits: unless \`admit confirm\` is typed over a
+new connection within the time (60s, or the policy's safety.confirm), the previous rules come back, whatever becomes of
+this command, its terminal or your connection. Rules of others are never touched.
 On a terminal it counts down and Ctrl-C undoes at once; without one it ends when the rules are in.
 Exit codes: 0 in force (pending or confirmed), 2 the policy is wrong, 3 refused for safety: a test fails, somebody would
 be locked out, a change is pending, nobody confirmed; 4 the system refused, or the kernel held something else than was
