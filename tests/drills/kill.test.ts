@@ -21,6 +21,7 @@ import {
   guardSteps,
   guardThatHolds,
   heldAt,
+  LAST_STAGE,
   POLICY_BAD,
   POLICY_BEFORE,
   POLICY_GOOD,
@@ -75,7 +76,7 @@ const APPLY: Readonly<Record<Step, Drill['run']>> = {
   ),
   undo: killedApply(
     'undo',
-    (lab) => nftStandIn(lab.folder, { at: 1, loadsOnly: true, fault: 'lets everyone in' }).path,
+    (lab) => nftStandIn(lab.folder, { at: LAST_STAGE, loadsOnly: true, fault: 'lets everyone in' }).path,
   ),
   'take-back': killedApply('take-back', undoneMeanwhile),
 }

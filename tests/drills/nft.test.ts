@@ -16,6 +16,7 @@ import {
   FORCE_BAD,
   guardThatHolds,
   inFlight,
+  LAST_STAGE,
   PATIENCE,
   POLICY_BAD,
   POLICY_GOOD,
@@ -298,7 +299,7 @@ describe('nft can load nothing at all', { concurrency: 3 }, () => {
     await withLab(async (lab) => {
       await beginConfirmed(lab)
       writePolicy(lab, POLICY_GOOD)
-      const nft = nftStandIn(lab.folder, { at: 1, loadsOnly: true, fault: 'lets everyone in' })
+      const nft = nftStandIn(lab.folder, { at: LAST_STAGE, loadsOnly: true, fault: 'lets everyone in' })
       const said = await runAdmitIn(lab, ['apply'], { guard: brokenGuard(lab), nft: nft.path })
       assert.equal(said.exit, 5, said.output)
       assert.match(said.output, /could not be brought back either/)

@@ -41,6 +41,9 @@ export const POLICY_GOOD = POLICY_BEFORE.replace('to: everything', 'to: [ssh, pi
 export const POLICY_BAD = POLICY_BEFORE.replace('to: everything', 'to: [https, 8000-8001/tcp]')
 export const FORCE_BAD = ['--force', 'admin laptop, admin office']
 
+/** Which of an apply's texts is the last, from the first of these policies to another: what an earlier one did a later one mends. */
+export const LAST_STAGE = 5
+
 /** Starts admit on the lab's host. */
 export function startAdmit(
   lab: DrillLab,
