@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Milliseconds that one command over ssh may take on a machine that has other work. */
 const PATIENCE = 60_000
-/** Milliseconds that a process may take to end when it is killed; and its output to end after it. */
-const LAST_WORDS = 5000
+/** Milliseconds that the output of a process which has ended may take to end. */
+const LAST_WORDS = 2000
 
 /** What a command printed (standard output and error as one) and its exit status. */
 export interface Said {
@@ -41,7 +41,7 @@ export class SshProcess {
     // What is typed to a process that has just ended goes nowhere; whoever waits for the answer hears that it ended.
     this.#child.stdin.on('error', () => {})
     this.#child.on('error', (error) => {
-      this.#printed += `\n${error.message}`
+      this.#printed += `${error.message}\n`
       this.#closed = true
     })
     this.#child.on('exit', () => this.#closeSoon())
@@ -92,7 +92,7 @@ export class SshProcess {
   /** The process goes, without a word to the server. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
-    await this.ended('it to end when killed', 2 * LAST_WORDS)
+    await this.ended('it to end when killed')
   }
 
   /** A process that it handed its outputs to, as a multiplexed ssh does to its master, must not keep them open. */
