@@ -55,10 +55,6 @@ export class SshProcess {
     return this.#printed
   }
 
-  get hasEnded(): boolean {
-    return this.#closed
-  }
-
   write(text: string): void {
     this.#child.stdin.write(text)
   }
