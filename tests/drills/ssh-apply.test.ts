@@ -22,7 +22,7 @@ const TMUX = /This is a tmux window\..*: whatever is typed in it proves nothing/
 const SELF = /comes from this host itself .*: its packets go over lo, which no rule judges/
 const NO_TOKEN = /not the token of the change that is pending/
 
-describe('applied and confirmed over ssh', { skip: why ?? false, timeout: 900_000 }, () => {
+describe('applied and confirmed over ssh', { skip: why ?? false, timeout: 1_500_000 }, () => {
   let drill: SshDrill
 
   before(async () => {

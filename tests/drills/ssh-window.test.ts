@@ -13,7 +13,7 @@ const why = whyNoSshd()
 /** One that forgets the client near. */
 const WITHOUT_NEAR = policyText(DEVICES.far, '  - { from: far, to: ssh }\n')
 
-describe('the window, over ssh', { skip: why ?? false, timeout: 900_000 }, () => {
+describe('the window, over ssh', { skip: why ?? false, timeout: 1_500_000 }, () => {
   let drill: SshDrill
 
   before(async () => {
