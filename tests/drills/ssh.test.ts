@@ -10,8 +10,9 @@ import { cableClient, unplug } from '../support/clients.ts'
 import { run } from '../support/run.ts'
 import type { SshHost } from '../support/ssh-host.ts'
 import { ALICE, startSshHost, whyNoSshd } from '../support/ssh-host.ts'
-import type { Said, SshWay } from '../support/ssh-lab.ts'
+import type { SshWay } from '../support/ssh-lab.ts'
 import { inTmux, sshOnce, SshSession, sshWords, startTmux } from '../support/ssh-lab.ts'
+import type { Said } from '../support/ssh-process.ts'
 import type { CallerReport } from './caller-child.ts'
 
 const why = whyNoSshd()
@@ -69,7 +70,7 @@ describe('who confirms, over real ssh', { skip: why ?? false }, () => {
     old['alice'] = await opened(way({ user: ALICE }))
     old['forwards'] = await opened(way({ options: forward }))
     master = { kind: 'reuse', path }
-    await startTmux(old['ip'], 'old')
+    await startTmux(host, old['ip'], 'old')
   }
 
   /** What admit does when the rules are in: from here on a connection is a new one. */
@@ -208,7 +209,7 @@ describe('who confirms, over real ssh', { skip: why ?? false }, () => {
 
     test('started in a new session: no other way to tell', async () => {
       const fresh = await SshSession.open(host, way())
-      await startTmux(fresh, 'new')
+      await startTmux(host, fresh, 'new')
       const said = await inTmux(host, way(), 'new', command('none here'))
       await fresh.close()
       assert.equal(verdict(said), 'multiplexer')

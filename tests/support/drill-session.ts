@@ -6,7 +6,7 @@ import { acceptFrom, answerOf, dialFrom, hangUp } from './drill-sockets.ts'
 
 /**
  * A login over SSH as the kernel sees it, without any SSH: a real TCP connection from a machine, held by a process named
- * sshd that the programs descend from. tests/kernel has the real thing; here hundreds are wanted.
+ * sshd that the programs descend from. tests/drills/ssh*.test.ts have the real thing; here hundreds are wanted.
  */
 export interface Session {
   /** At a terminal of its own, as `ssh -t`; several at once share the connection, as multiplexed sessions do. */

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './run.ts'
 import type { SshHost } from './ssh-host.ts'
-import type { Said } from './ssh-lab.ts'
 import { sshIdentity } from './ssh-lab.ts'
+import type { Said } from './ssh-process.ts'
 
 /** admit as a user of the lab's host finds it: a word in the PATH, with a policy and a state folder of this test's own. */
 export interface InstalledAdmit {

@@ -45,6 +45,8 @@ export interface SshHost {
   readonly folder: string
   /** A folder that everyone may write to. */
   readonly drop: string
+  /** The socket of this lab's tmux server. */
+  readonly tmux: string
   /** The private key that opens every account. */
   readonly key: string
   /** This checkout, at a path that every user may walk. */
@@ -80,6 +82,7 @@ export async function startSshHost(): Promise<SshHost> {
   mkdirSync(drop)
   chmodSync(drop, 0o1777)
   replaceAccounts(folder)
+  const tmux = join(folder, 'tmux')
   const key = join(folder, 'key')
   for (const path of [key, join(folder, 'host_key')]) {
     run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path])
@@ -89,20 +92,25 @@ export async function startSshHost(): Promise<SshHost> {
   return {
     folder,
     drop,
+    tmux,
     key,
     checkout,
     node: `env NODE_COMPILE_CACHE=${drop} ${process.execPath.replace(CHECKOUT, checkout)}`,
     log: () => readFileSync(logFile, 'utf8'),
     close: async () => {
-      if (sshd.exitCode === null) {
-        const gone = once(sshd, 'exit')
-        sshd.kill('SIGTERM')
-        await gone
-      }
-      spawnSync('tmux', ['-L', 'lab', 'kill-server'])
+      await stopSshd(sshd)
+      // A server that nobody started is an error of tmux's and none of ours.
+      spawnSync('tmux', ['-S', tmux, 'kill-server'], { stdio: 'ignore', timeout: 10_000 })
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function stopSshd(sshd: ChildProcess): Promise<void> {
+  if (sshd.exitCode !== null || sshd.signalCode !== null) return
+  const gone = once(sshd, 'exit', { signal: AbortSignal.timeout(10_000) })
+  sshd.kill('SIGTERM')
+  await gone
 }
 
 /** Lays what was unpacked over this mount namespace's own /usr and /etc, as script/netns does with .cache/debian. */
@@ -170,6 +178,7 @@ PidFile none
 async function answers(): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(SSH_PORT, '127.0.0.1')
+    socket.setTimeout(1000, () => socket.destroy(new Error('no answer')))
     socket.on('connect', () => socket.destroy())
     socket.on('error', () => resolve(false))
     socket.on('close', (failed) => resolve(!failed))

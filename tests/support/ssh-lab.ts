@@ -3,16 +3,14 @@
  * private namespace that this runs in. `sshOnce` is a connection for one command, `SshSession` one that stays open and
  * takes commands one after the other, `inTmux` types into a tmux window over a connection of its own.
  */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshHost } from './ssh-host.ts'
+import type { Said } from './ssh-process.ts'
+import { SshProcess } from './ssh-process.ts'
 
-/** Milliseconds that one command over ssh may take on a machine that has other work. */
-const PATIENCE = 30_000
+/** Seconds after which ssh itself gives up a host that says nothing. */
+const SILENCE = 80
 
 /** How to reach the host, and as whom. */
 export interface SshWay {
@@ -28,116 +26,117 @@ export interface SshWay {
   readonly options?: readonly string[]
 }
 
-/** What a command printed (standard output and error as one) and its exit status. */
-export interface Said {
-  readonly status: number | undefined
-  readonly out: string
-}
-
 /** Runs one command over a connection made for it. */
 export async function sshOnce(host: SshHost, way: SshWay, command: string): Promise<Said> {
-  const child = spawnSsh(host, way, [], command)
-  child.stdin.end()
-  const out = collect(child)
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
-  const [status] = (await once(child, 'close')) as [number | null]
-  clearTimeout(timer)
-  return { status: status ?? undefined, out: out() }
+  const ssh = startSsh(host, way, [], command)
+  ssh.endInput()
+  return endOf(ssh, command)
 }
 
 /** A connection that stays open, with a shell at its other end. */
 export class SshSession {
-  readonly #child: ChildProcessWithoutNullStreams
-  readonly #out: () => string
+  readonly #ssh: SshProcess
   #count = 0
 
-  private constructor(child: ChildProcessWithoutNullStreams) {
-    this.#child = child
-    this.#out = collect(child)
+  private constructor(ssh: SshProcess) {
+    this.#ssh = ssh
   }
 
   /** Opens it and waits until its shell answers. */
   static async open(host: SshHost, way: SshWay): Promise<SshSession> {
-    const session = new SshSession(spawnSsh(host, way, [], 'exec sh'))
-    await session.run('true')
+    const session = SshSession.dial(host, way)
+    try {
+      await session.run('true')
+    } catch (error) {
+      await session.close()
+      throw error
+    }
     return session
   }
 
   /** Dials and does not wait: for a connection that cannot be completed yet. */
   static dial(host: SshHost, way: SshWay): SshSession {
-    return new SshSession(spawnSsh(host, way, [], 'exec sh'))
+    return new SshSession(startSsh(host, way, [], 'exec sh'))
   }
 
-  /** Runs a command in the session's shell. One at a time. */
+  /** Runs a command in the session's shell. One at a time; a connection that ends meanwhile is an error at once. */
   async run(command: string): Promise<Said> {
     const mark = `--said-${++this.#count}--`
-    const start = this.#out().length
-    this.#child.stdin.write(`{ ${command}\n} 2>&1 </dev/null; echo "${mark} $?"\n`)
-    const text = await until(`the session to answer ${command}`, () => {
-      if (this.#child.exitCode !== null) throw new Error(`the session has ended: ${this.#out()}`)
-      const said = this.#out().slice(start)
-      return new RegExp(`${mark} \\d+\\n`).test(said) ? said : undefined
-    })
-    const [out = '', status = ''] = text.split(`${mark} `)
-    return { status: Number(status.trim()), out }
+    const start = this.#ssh.printed.length
+    this.#ssh.write(`{ ${command}\n} 2>&1 </dev/null; echo "${mark} $?"\n`)
+    const answer = new RegExp(`^([^]*)${mark} (\\d+)\\n`)
+    const [, out = '', status] = await this.#ssh.until(
+      `the session to answer \`${command}\``,
+      () => answer.exec(this.#ssh.printed.slice(start)) ?? undefined,
+    )
+    return { status: Number(status), out }
   }
 
   /** Types a command whose end nobody here may live to see. */
   say(command: string): void {
-    this.#child.stdin.write(`${command}\n`)
+    this.#ssh.write(`${command}\n`)
   }
 
-  /** Waits until the other side has ended it. */
+  /** Waits until the other side has ended it; sooner than ssh itself would give up on a host that is silent. */
   async ended(): Promise<void> {
-    await until('the session to end', () => this.#child.exitCode ?? this.#child.signalCode ?? undefined)
+    await this.#ssh.ended('the other side to end the session', (SILENCE * 1000) / 2)
   }
 
   /** The client's process goes, without a word to the server. */
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const gone = once(this.#child, 'close')
-    this.#child.kill('SIGKILL')
-    await gone
+    await this.#ssh.kill()
   }
 }
 
 /** A command at a terminal of its own (`ssh -tt`), for one that waits and listens to keys. */
 export class SshTerminal {
-  readonly #child: ChildProcessWithoutNullStreams
-  readonly #out: () => string
+  readonly #ssh: SshProcess
+  readonly #command: string
 
   constructor(host: SshHost, way: SshWay, command: string) {
-    this.#child = spawnSsh(host, way, ['-tt'], command)
-    this.#out = collect(this.#child)
+    this.#ssh = startSsh(host, way, ['-tt'], command)
+    this.#command = command
   }
 
   /** Waits until it has printed this. */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
-    return until(`${pattern} at the terminal`, () => {
-      const found = pattern.exec(this.#out())
-      if (found === null && this.#child.exitCode !== null) throw new Error(`it ended and said ${this.#out()}`)
-      return found ?? undefined
-    })
+    return this.#ssh.until(
+      `\`${this.#command}\` to print ${pattern}`,
+      () => pattern.exec(this.#ssh.printed) ?? undefined,
+    )
   }
 
   type(keys: string): void {
-    this.#child.stdin.write(keys)
+    this.#ssh.write(keys)
   }
 
   /** The client's process goes. */
-  cut(): void {
-    this.#child.kill('SIGKILL')
+  async cut(): Promise<void> {
+    await this.#ssh.kill()
   }
 
   async ended(): Promise<Said> {
-    const status = await until('the command to end', () => this.#child.exitCode ?? undefined)
-    return { status, out: this.#out() }
+    return endOf(this.#ssh, this.#command)
   }
 }
 
+/** A command that does not end is killed, and its error stays the one that is told. */
+async function endOf(ssh: SshProcess, command: string): Promise<Said> {
+  try {
+    return await ssh.ended(`\`${command}\` to end`)
+  } finally {
+    await ssh.kill()
+  }
+}
+
+/** The words that reach the lab's own tmux: labs run side by side, and tmux's usual sockets are one folder for all. */
+function tmux(host: SshHost): string {
+  return `tmux -S ${host.tmux} -f /dev/null`
+}
+
 /** Starts tmux in a session, in the background; its one window has the session's environment. */
-export async function startTmux(session: SshSession, name: string): Promise<void> {
-  const said = await session.run(`tmux -L lab -f /dev/null new-session -d -s ${name}`)
+export async function startTmux(host: SshHost, session: SshSession, name: string): Promise<void> {
+  const said = await session.run(`${tmux(host)} new-session -d -s ${name}`)
   if (said.status !== 0) throw new Error(`tmux did not start: ${said.out}`)
 }
 
@@ -146,23 +145,16 @@ let typed = 0
 /** Attaches to tmux over a connection of its own, types a command into its window and waits for the end of it. */
 export async function inTmux(host: SshHost, way: SshWay, name: string, command: string): Promise<Said> {
   const file = join(host.drop, `typed-${++typed}`)
-  const child = spawnSsh(host, way, ['-tt'], `exec tmux -L lab attach -t ${name}`)
-  const screen = collect(child)
+  const ssh = startSsh(host, way, ['-tt'], `exec ${tmux(host)} attach -t ${name}`)
   try {
-    await until('tmux to attach', () => {
-      if (child.exitCode !== null) throw new Error(`tmux did not attach: ${screen()}`)
-      // What tmux prints first is the escape that enters the alternate screen.
-      return screen().includes('\u001b[?1049h') ? true : undefined
-    })
-    child.stdin.write(
-      `{ ${command}; } >${file} 2>&1; echo $? >${file}.part; mv ${file}.part ${file}.status\n`,
-    )
-    await until('the command in tmux to end', () => (existsSync(`${file}.status`) ? true : undefined))
+    // What tmux prints first is the escape that enters the alternate screen.
+    const attached = (): true | undefined => ssh.printed.includes('\u001b[?1049h') || undefined
+    await ssh.until(`tmux to attach to ${name}`, attached)
+    ssh.write(`{ ${command}; } >${file} 2>&1; echo $? >${file}.part; mv ${file}.part ${file}.status\n`)
+    await ssh.until(`\`${command}\` in tmux to end`, () => existsSync(`${file}.status`) || undefined)
     return { status: Number(readFileSync(`${file}.status`, 'utf8')), out: readFileSync(file, 'utf8') }
   } finally {
-    const gone = once(child, 'close')
-    child.kill('SIGKILL')
-    await gone
+    await ssh.kill()
   }
 }
 
@@ -175,6 +167,8 @@ export function sshWords(host: SshHost, way: SshWay): readonly string[] {
     ...sshIdentity(host),
     ...asOptions({
       ConnectTimeout: '20',
+      ServerAliveInterval: String(SILENCE / 4),
+      ServerAliveCountMax: '4',
       ControlMaster: way.control?.kind === 'master' ? 'yes' : 'no',
       ControlPath: way.control?.path ?? 'none',
     }),
@@ -199,40 +193,10 @@ function asOptions(options: Readonly<Record<string, string>>): readonly string[]
   return Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`])
 }
 
-function spawnSsh(
-  host: SshHost,
-  way: SshWay,
-  more: readonly string[],
-  command: string,
-): ChildProcessWithoutNullStreams {
-  const [program = '', ...words] = [
-    ...(way.from === undefined ? [] : ['ip', 'netns', 'exec', way.from]),
-    ...sshWords(host, way),
-  ]
-  const at = words.length - 1
-  return spawn(program, [...words.slice(0, at), ...more, ...words.slice(at), command], {
-    stdio: 'pipe',
-    env: { ...process.env, TERM: 'xterm', SSH_AUTH_SOCK: '' },
-  })
-}
-
-function collect(child: ChildProcessWithoutNullStreams): () => string {
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk
-    })
-  }
-  child.stdin.on('error', () => {})
-  return () => text
-}
-
-async function until<T>(what: string, look: () => T | undefined): Promise<T> {
-  const deadline = Date.now() + PATIENCE
-  for (;;) {
-    const found = look()
-    if (found !== undefined) return found
-    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE / 1000} s for ${what}`)
-    await sleep(10)
-  }
+function startSsh(host: SshHost, way: SshWay, more: readonly string[], command: string): SshProcess {
+  const words = sshWords(host, way)
+  const [before, to = ''] = [words.slice(0, -1), words.at(-1)]
+  const inside = way.from === undefined ? [] : ['ip', 'netns', 'exec', way.from]
+  const name = `ssh from ${way.from ?? 'the host'} to ${to}${way.control === undefined ? '' : `, ${way.control.kind}`}`
+  return new SshProcess([...inside, ...before, ...more, to, command], name)
 }
