@@ -1,6 +1,5 @@
 /**
  * admit on a booted Debian: through a real sshd, with the kernel's modules, and its watchdog as systemd's child.
- * ADMIT_VM_SUITE=trixie takes Debian 13 (systemd 257) instead of Debian 12 (252).
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -8,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ID } from '../support/guard-state.ts'
 import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { putTransaction, rules, STATE } from './guest-state.ts'
-import { imageOrSay } from './image.ts'
+import { imageOrSay, SUITE } from './image.ts'
 import { knock, laptop, spare, stranger } from './network.ts'
 import { Vm } from './vm.ts'
 import { watchdogUnit } from '../../src/system/guard.ts'
@@ -16,8 +15,7 @@ import { quoted } from './quoted.ts'
 
 requirePrivateNamespace()
 
-const suite = process.env['ADMIT_VM_SUITE'] === 'trixie' ? 'trixie' : 'bookworm'
-const image = imageOrSay(suite, 'a booted Debian')
+const image = imageOrSay('a booted Debian')
 
 const POLICY = `admit: 1
 devices:
@@ -38,7 +36,7 @@ const CANDIDATE = 7002
 const START = quoted(['systemd-run', ...watchdogUnit(GUARD, STATE, ID)])
 
 if (image !== undefined) {
-  describe(`admit on a booted Debian (${suite})`, () => {
+  describe(`admit on a booted Debian (${SUITE})`, () => {
     let vm: Vm
     before(async () => {
       vm = await Vm.boot(image)
