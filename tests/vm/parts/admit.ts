@@ -39,7 +39,7 @@ ${mark ? '  - { from: anyone, to: mark }\n' : ''}tests:
 export async function patiently(attempt: () => Promise<Ran>): Promise<Ran> {
   for (let count = 1; ; count++) {
     const ran = await attempt()
-    const late = /no answer within \d+ s|did not come to an end/.test(ran.stdout + ran.stderr)
+    const late = /no answer within \d+ s|did not come to an end|did not start/.test(ran.stdout + ran.stderr)
     if (ran.status === 0 || !late || count === 5) return ran
   }
 }
