@@ -272,7 +272,7 @@ describe('status', () => {
     assert.equal(text.exit, EXIT.no)
     assert.match(
       text.out,
-      /^pending {4}apply by root \(alice\) from a console since 08:00:00Z, until 08:01:00Z; `admit confirm` keeps it/m,
+      /^pending {4}apply by root \(alice\) from a console since 08:00:00Z, until 08:01:00Z \(60 s left\); `admit confirm` keeps it/m,
     )
     assert.deepEqual(documentOf(await runAdmit(machine, ['status', '--json']))['pending'], {
       id: '00000000000000000002',
@@ -281,7 +281,28 @@ describe('status', () => {
       from: 'a console',
       since: '2027-01-15T08:00:00Z',
       until: '2027-01-15T08:01:00Z',
+      secondsLeft: 60,
     })
+  })
+
+  test('tells the same time that is left when the clock is set', async () => {
+    const machine = await applied()
+    machine.files.set(POLICY_PATH, OTHER_POLICY)
+    await runAdmit(machine, ['apply'])
+    for (const jump of [-86_400, 2 * 86_400]) {
+      machine.now += jump
+      for (const journal of machine.journals.values()) journal.uptimeOffset -= jump
+      const day = jump < 0 ? '2027-01-14' : '2027-01-16'
+      const { out } = await runAdmit(machine, ['status'])
+      assert.match(out, /since 08:00:00Z, until 08:01:00Z \(60 s left\);/)
+      const { pending } = documentOf(await runAdmit(machine, ['status', '--json']))
+      assert.deepEqual(pending, {
+        ...(pending as object),
+        since: `${day}T08:00:00Z`,
+        until: `${day}T08:01:00Z`,
+        secondsLeft: 60,
+      })
+    }
   })
 
   test('rules put to sleep by another hand are not in force', async () => {

@@ -45,7 +45,7 @@ describe('while a change is pending', () => {
       assert.equal(ran.exit, EXIT.unsafe, args.join(' '))
       assert.match(
         ran.err,
-        /a change is pending: apply by root \(alice\) from a console since 08:00:00Z, until 08:01:00Z\.\nFirst `admit confirm` it from a new connection, or `admit rollback`\.\n$/,
+        /a change is pending: apply by root \(alice\) from a console since 08:00:00Z, until 08:01:00Z \(60 s left\)\.\nFirst `admit confirm` it from a new connection, or `admit rollback`\.\n$/,
       )
       assert.deepEqual(await tableIn(machine), before)
       const document = documentOf(await runAdmit(machine, [...args, '--json']))

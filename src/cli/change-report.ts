@@ -100,13 +100,14 @@ async function refused(context: Context, command: string, trouble: Trouble): Pro
   const { output, system, statePath } = context
   if (trouble.kind === 'kernel') return systemRefused(context, command, trouble.error)
   if (trouble.kind === 'journal' && trouble.error.kind === 'taken') {
-    const state = await system.journal(statePath).state()
+    const journal = system.journal(statePath)
+    const [state, now] = [await journal.state(), await journal.moment()]
     const other = state.ok && state.value.kind === 'pending' ? state.value : undefined
-    const who = other === undefined ? '' : `: ${pendingWords(other.entry, other.window)}`
+    const who = other === undefined ? '' : `: ${pendingWords(other.entry, other.window, now)}`
     output.warn(`admit: another admit was quicker, and its change is pending${who}. Nothing was changed.`)
     output.document(command, {
       result: 'another-pending',
-      ...(other === undefined ? {} : { pending: pendingJson(other.entry, other.window) }),
+      ...(other === undefined ? {} : { pending: pendingJson(other.entry, other.window, now) }),
     })
     return EXIT.unsafe
   }

@@ -3,6 +3,7 @@ import type {
   JournalEntry,
   JournalError,
   JournalState,
+  Moment,
   UndoOutcome,
   UndoReason,
   Window,
@@ -130,12 +131,28 @@ async function afterUndo(
   }
 }
 
-/** Who, when, until when: `apply by root (alice) from 203.0.113.7 port 50122 since 12:00:01Z, until 12:01:01Z`. */
-export function pendingWords(entry: JournalEntry, window: Window | undefined): string {
-  const since = clock(entry.started.wall)
+/**
+ * Who, when, until when: `apply by root (alice) from 203.0.113.7 port 50122 since 12:00:01Z, until 12:01:01Z (41 s left)`. Of this
+ * boot.
+ */
+export function pendingWords(entry: JournalEntry, window: Window | undefined, now: Moment): string {
+  const since = clock(wallOf(entry.started, now))
   const until =
-    window === undefined ? 'its rules are just being made' : `until ${clock(window.deadline.wall)}`
+    window === undefined
+      ? 'its rules are just being made'
+      : `until ${clock(wallOf(window.deadline, now))} (${secondsLeft(window, now)} s left)`
   return printable(`${entry.kind} by ${entry.by} from ${entry.from} since ${since}, ${until}`)
+}
+
+/** Whole seconds to the deadline, which goes by the time since boot. */
+function secondsLeft(window: Window, now: Moment): number {
+  return Math.max(0, Math.ceil(window.deadline.uptime - now.uptime))
+}
+
+/** A moment of this boot in seconds since 1970, by the clock as it goes now: it may have been set since. */
+function wallOf(then: Moment, now: Moment): number {
+  const wall = now.wall + then.uptime - now.uptime
+  return Math.abs(wall - then.wall) < 1 ? then.wall : wall
 }
 
 /** The journal cannot be read or written, and nothing was changed; or what an undo left is still to be repaired. */
@@ -166,12 +183,13 @@ export async function refuseWhilePending(context: Context, command: string): Pro
       return EXIT.unsafe
     case 'pending': {
       const { entry, window, here } = state.value
-      const words = pendingWords(entry, window)
+      const now = await context.system.journal(context.statePath).moment()
+      const words = pendingWords(entry, window, now)
       const where = here === 'another-namespace' ? ' It belongs to another network namespace.' : ''
       output.warn(
         `admit: a change is pending: ${words}.${where}\nFirst \`admit confirm\` it from a new connection, or \`admit rollback\`.`,
       )
-      output.document(command, { result: 'another-pending', pending: pendingJson(entry, window) })
+      output.document(command, { result: 'another-pending', pending: pendingJson(entry, window, now) })
       return EXIT.unsafe
     }
     case 'confirming':
@@ -184,13 +202,15 @@ export async function refuseWhilePending(context: Context, command: string): Pro
   }
 }
 
-export function pendingJson(entry: JournalEntry, window: Window | undefined): unknown {
+export function pendingJson(entry: JournalEntry, window: Window | undefined, now: Moment): unknown {
   return {
     id: entry.id,
     kind: entry.kind,
     by: entry.by,
     from: entry.from,
-    since: isoInstant(entry.started.wall),
-    ...(window === undefined ? {} : { until: isoInstant(window.deadline.wall) }),
+    since: isoInstant(wallOf(entry.started, now)),
+    ...(window === undefined
+      ? {}
+      : { until: isoInstant(wallOf(window.deadline, now)), secondsLeft: secondsLeft(window, now) }),
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseIpAddress } from '../../src/net/ip-address.ts'
@@ -126,7 +126,7 @@ export class SshDrill {
   }
 
   isInFlight(): boolean {
-    return ['pending', 'undoing', 'confirming'].some((name) => existsSync(join(this.admit.state, name)))
+    return readdirSync(this.admit.state).some((name) => /^(pending|undoing|confirming\..*)$/.test(name))
   }
 
   /**

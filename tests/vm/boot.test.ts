@@ -15,7 +15,7 @@ import { quoted } from './quoted.ts'
 
 requirePrivateNamespace()
 
-const image = imageOrSay('bookworm', 'boots and power cuts')
+const image = imageOrSay('boots and power cuts')
 const GUARD = '/usr/local/lib/admit/admit-guard'
 
 /** The ports by which the rules are known: the confirmed ones, a candidate, the next one, the rescue rules. */

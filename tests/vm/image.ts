@@ -6,15 +6,17 @@ import { run } from '../support/run.ts'
 const root = new URL('../../', import.meta.url).pathname
 const cache = `${root}.cache/vm/`
 
-/** Debian 12 (systemd 252) and 13 (systemd 257). */
-export type Suite = 'bookworm' | 'trixie'
+/** Debian 12 (systemd 252, Linux 6.1) or, where ADMIT_VM_SUITE=trixie says so, Debian 13 (systemd 257, Linux 6.12). */
+type Suite = 'bookworm' | 'trixie'
 
-/** The folder of the newest image of a suite; else why there is none. */
-export type Image =
+export const SUITE: Suite = process.env['ADMIT_VM_SUITE'] === 'trixie' ? 'trixie' : 'bookworm'
+
+/** The folder of a suite's newest image; else why there is none. */
+type Image =
   | { readonly kind: 'image'; readonly folder: string }
   | { readonly kind: 'none'; readonly reason: string; readonly tried: boolean }
 
-export function findImage(suite: Suite): Image {
+function findImage(suite: Suite): Image {
   const known = existsSync(cache) ? readdirSync(cache) : []
   const name = known.find((file) => file.startsWith(`${suite}-`) && existsSync(`${cache}${file}/root.ext4`))
   if (name !== undefined) return { kind: 'image', folder: `${cache}${name}/` }
@@ -27,9 +29,9 @@ export function findImage(suite: Suite): Image {
   }
 }
 
-/** The image's folder; where there is none, a test of that name that says so: skipped, or failed in a CI that never tried. */
-export function imageOrSay(suite: Suite, name: string): string | undefined {
-  const image = findImage(suite)
+/** The folder of SUITE's image; where there is none, a test of that name that says so: skipped, or failed in a CI that never tried. */
+export function imageOrSay(name: string): string | undefined {
+  const image = findImage(SUITE)
   if (image.kind === 'image') return image.folder
   test(name, (context) => {
     if (process.env['CI'] !== undefined && !image.tried) throw new Error(image.reason)

@@ -1,45 +1,69 @@
 /**
- * The guest's network: a bridge in the private namespace that the test runs in, with the guest and its clients on it,
- * each client in a namespace and with a MAC of its own. Nothing in it reaches further.
+ * The guest's network: two bridges in the private namespace that the test runs in, with the guest and its clients on them,
+ * each client in a namespace and with a MAC of its own. Nothing in it reaches further. The guest configures eth0 alone;
+ * its eth1, on the second bridge, is for tests that want another network.
  */
 import { spawn } from 'node:child_process'
 import { run } from '../support/run.ts'
 import type { Ran } from './agent.ts'
 
-/** Where QEMU plugs in. */
-export const TAP = 'vm-tap'
-export const GUEST = { address: '10.60.0.1', address6: '2001:db8:60::1', mac: '52:54:00:60:00:01' } as const
+/** A bridge, where QEMU plugs in, and what is the guest's there. */
+interface Cable {
+  readonly bridge: string
+  readonly tap: string
+  /** The number of its networks, 10.60.0.0/24 and 2001:db8:60::/64 for 60. */
+  readonly network: number
+  readonly address: string
+  readonly address6: string
+  readonly mac: string
+}
+
+export const GUEST = cable('vm-bridge', 'vm-tap', 60)
+export const BEHIND = cable('vm-bridge-1', 'vm-tap-1', 61)
 
 export interface Client {
   readonly name: string
+  readonly at: Cable
   readonly mac: string
   readonly address: string
   readonly address6: string
 }
 
 /** The one whom the tests' policies admit, a second one, and one whom they do not know. */
-export const laptop = client('laptop', 2)
-export const spare = client('spare', 3)
-export const stranger = client('stranger', 4)
+export const laptop = client('laptop', GUEST, 2)
+export const spare = client('spare', GUEST, 3)
+export const stranger = client('stranger', GUEST, 4)
+/** Two on the second bridge. */
+export const inner = client('inner', BEHIND, 2)
+export const passer = client('passer', BEHIND, 3)
 
-function client(name: string, number: number): Client {
+function cable(bridge: string, tap: string, network: number): Cable {
+  return { bridge, tap, network, ...addresses(network, 1) }
+}
+
+function client(name: string, at: Cable, number: number): Client {
+  return { name, at, ...addresses(at.network, number) }
+}
+
+function addresses(network: number, number: number): Pick<Cable, 'address' | 'address6' | 'mac'> {
   return {
-    name,
-    mac: `52:54:00:60:00:0${number}`,
-    address: `10.60.0.${number}`,
-    address6: `2001:db8:60::${number}`,
+    address: `10.${network}.0.${number}`,
+    address6: `2001:db8:${network}::${number}`,
+    mac: `52:54:00:${network}:00:0${number}`,
   }
 }
 
 export function layCables(): void {
-  run('ip', ['link', 'add', 'vm-bridge', 'type', 'bridge'])
-  run('ip', ['link', 'set', 'vm-bridge', 'up'])
-  run('ip', ['tuntap', 'add', TAP, 'mode', 'tap'])
-  run('ip', ['link', 'set', TAP, 'master', 'vm-bridge', 'up'])
-  for (const { name, mac, address, address6 } of [laptop, spare, stranger]) {
+  for (const { bridge, tap } of [GUEST, BEHIND]) {
+    run('ip', ['link', 'add', bridge, 'type', 'bridge'])
+    run('ip', ['link', 'set', bridge, 'up'])
+    run('ip', ['tuntap', 'add', tap, 'mode', 'tap'])
+    run('ip', ['link', 'set', tap, 'master', bridge, 'up'])
+  }
+  for (const { name, at, mac, address, address6 } of [laptop, spare, stranger, inner, passer]) {
     run('ip', ['netns', 'add', name])
     run('ip', ['link', 'add', `vm-${name}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name])
-    run('ip', ['link', 'set', `vm-${name}`, 'master', 'vm-bridge', 'up'])
+    run('ip', ['link', 'set', `vm-${name}`, 'master', at.bridge, 'up'])
     const far = [
       'link set lo up',
       `link set eth0 address ${mac}`,

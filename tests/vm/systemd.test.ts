@@ -1,6 +1,5 @@
 /**
- * admit on a booted Debian: through a real sshd, with the kernel's modules, and its watchdog as systemd's child.
- * ADMIT_VM_SUITE=trixie takes Debian 13 (systemd 257) instead of Debian 12 (252).
+ * A booted Debian: its sshd, the kernel's modules, and admit's watchdog as systemd's child. Whole applies are in apply.test.ts.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -8,27 +7,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ID } from '../support/guard-state.ts'
 import { requirePrivateNamespace } from '../support/private-namespace.ts'
 import { putTransaction, rules, STATE } from './guest-state.ts'
-import { imageOrSay } from './image.ts'
-import { knock, laptop, spare, stranger } from './network.ts'
+import { imageOrSay, SUITE } from './image.ts'
+import { laptop } from './network.ts'
 import { Vm } from './vm.ts'
 import { watchdogUnit } from '../../src/system/guard.ts'
 import { quoted } from './quoted.ts'
 
 requirePrivateNamespace()
 
-const suite = process.env['ADMIT_VM_SUITE'] === 'trixie' ? 'trixie' : 'bookworm'
-const image = imageOrSay(suite, 'a booted Debian')
-
-const POLICY = `admit: 1
-devices:
-  laptop: { mac: "${laptop.mac}", admin: true, unseen: true }
-  spare: { mac: "${spare.mac}", admin: true, unseen: true }
-grants:
-  - { from: [laptop, spare], to: everything }
-tests:
-  - { from: laptop, accept: [ssh, ping] }
-  - { from: stranger, refuse: [ssh, ping] }
-`
+const image = imageOrSay('a booted Debian')
 
 const GUARD = '/opt/admit/packaging/admit-guard'
 const UNIT = `admit-watchdog-${ID}.service`
@@ -38,7 +25,7 @@ const CANDIDATE = 7002
 const START = quoted(['systemd-run', ...watchdogUnit(GUARD, STATE, ID)])
 
 if (image !== undefined) {
-  describe(`admit on a booted Debian (${suite})`, () => {
+  describe(`admit on a booted Debian (${SUITE})`, () => {
     let vm: Vm
     before(async () => {
       vm = await Vm.boot(image)
@@ -58,24 +45,6 @@ if (image !== undefined) {
       const modules =
         'ip_set_hash_mac xt_set xt_mac 8021q bonding dummy wireguard nf_flow_table nft_flow_offload vrf br_netfilter'
       assert.equal(await vm.sh(`for m in ${modules}; do modprobe $m || echo "$m is missing"; done`), '')
-    })
-
-    test('check, apply and status through the client’s own ssh', async () => {
-      await vm.write('/etc/admit/policy.yaml', POLICY, '644')
-      assert.equal(knock(stranger, 22), 'open', 'before the apply everyone reaches sshd')
-      const check = await vm.ssh(laptop, '/opt/admit/bin/admit check')
-      assert.equal(check.status, 0, check.stdout + check.stderr)
-      const apply = await vm.ssh(laptop, '/opt/admit/bin/admit apply --no-confirm')
-      assert.equal(apply.status, 0, apply.stdout + apply.stderr)
-      assert.equal((await vm.ssh(laptop, 'echo again')).stdout, 'again\n')
-      assert.equal((await vm.ssh(spare, 'echo spare')).stdout, 'spare\n')
-      assert.equal(knock(stranger, 22), 'silent')
-      assert.equal(knock(stranger, 80), 'silent')
-      assert.equal(knock(laptop, 80), 'refused', 'admitted, and nobody listens')
-      const status = JSON.parse(await vm.sh('/opt/admit/bin/admit status --json')) as {
-        readonly result: string
-      }
-      assert.equal(status.result, 'in-force')
     })
 
     test('an armed watchdog is ready, sits in no session, and is spared when memory is short', async () => {
@@ -134,29 +103,6 @@ if (image !== undefined) {
       await vm.until(`[ -e ${STATE}/pending/ready ]`)
       assert.equal(await vm.sh(`pgrep -fc 'admit-guard watch ${STATE}'`), '1')
       await vm.sh(`systemctl stop ${UNIT}; rm -r ${STATE}/pending`)
-    })
-
-    test('at its deadline it brings back what was, tells, and leaves no unit', async () => {
-      await arm(vm, 120)
-      await vm.write('/run/candidate.nft', `table inet admit\ndelete table inet admit\n${rules(CANDIDATE)}`)
-      await vm.sh('nft -f /run/candidate.nft')
-      assert.equal(
-        knock(stranger, CANDIDATE),
-        'refused',
-        'the candidate is in the kernel, and nobody listens',
-      )
-      assert.equal(knock(stranger, PREVIOUS), 'silent')
-      // Killed as well: the one who comes after it keeps to the deadline.
-      await vm.sh(`kill -9 $(systemctl show -P MainPID ${UNIT})`)
-      await vm.until(`[ ! -e ${STATE}/pending ] && [ ! -e ${STATE}/undoing ]`, 400)
-      assert.match(await vm.sh(`cat ${STATE}/outcome`), /^result undone\nwhy deadline$/m)
-      assert.equal(knock(stranger, CANDIDATE), 'silent')
-      assert.equal(knock(stranger, PREVIOUS), 'refused')
-      assert.match(
-        await vm.sh('journalctl -b -t admit --no-pager'),
-        /was not confirmed in time: the previous rules are back/,
-      )
-      await vm.until(`! systemctl cat ${UNIT}`)
     })
 
     test('one that has nothing to watch over ends well, and leaves no unit', async () => {

@@ -1,4 +1,4 @@
-import type { JournalState, RestorePointFiles } from '../../apply/journal.ts'
+import type { JournalState, Moment, RestorePointFiles } from '../../apply/journal.ts'
 import { same } from '../../apply/transact.ts'
 import { printable } from '../../base/terminal.ts'
 import { ADMIT_TABLE } from '../../compile/compile.ts'
@@ -22,12 +22,13 @@ export async function status(context: Context): Promise<ExitCode> {
   const { system, output, statePath } = context
   const journal = system.journal(statePath)
   const state = await settle(context)
-  const [observed, stored, host, boot, outcome] = await Promise.all([
+  const [observed, stored, host, boot, outcome, now] = await Promise.all([
     system.kernel.observe(ADMIT_TABLE),
     journal.confirmed(),
     system.hostFacts('all'),
     system.bootState(statePath),
     journal.outcome(),
+    journal.moment(),
   ])
   if (!observed.ok) return systemRefused(context, 'status', observed.error)
   const present = observed.value
@@ -35,7 +36,7 @@ export async function status(context: Context): Promise<ExitCode> {
   const pending = state.ok && state.value.kind === 'pending' ? state.value : undefined
   const rules = rulesState(present, last?.rules, pending !== undefined)
   output.say(`rules      ${RULES_WORDS[rules]}${present === undefined ? '' : ` (${sizeWords(present)})`}`)
-  output.say(`pending    ${state.ok ? pendingLine(state.value) : printable(state.error.message)}`)
+  output.say(`pending    ${state.ok ? pendingLine(state.value, now) : printable(state.error.message)}`)
   output.say(`confirmed  ${stored.ok ? storedWords(last, statePath) : printable(stored.error.message)}`)
   if (outcome.ok && outcome.value !== undefined) output.say(`last       ${endedWords(outcome.value)}`)
   output.say(`reboot     ${bootWords(boot, stored.ok ? last : undefined)}`)
@@ -48,7 +49,7 @@ export async function status(context: Context): Promise<ExitCode> {
     result: rules,
     stored: !stored.ok ? 'unusable' : last === undefined ? 'none' : 'present',
     ...(stored.ok ? {} : { storedProblem: stored.error.message }),
-    ...(pending === undefined ? {} : { pending: pendingJson(pending.entry, pending.window) }),
+    ...(pending === undefined ? {} : { pending: pendingJson(pending.entry, pending.window, now) }),
     ...(state.ok ? {} : { journalProblem: state.error.message }),
     ...(outcome.ok && outcome.value !== undefined
       ? { last: { ...outcome.value, at: isoInstant(outcome.value.at) } }
@@ -82,12 +83,12 @@ function rulesState(present: Table | undefined, last: Table | undefined, pending
   return last === undefined ? 'not-stored' : 'differ'
 }
 
-function pendingLine(state: JournalState): string {
+function pendingLine(state: JournalState, now: Moment): string {
   switch (state.kind) {
     case 'idle':
       return 'nothing'
     case 'pending':
-      return `${pendingWords(state.entry, state.window)}; \`admit confirm\` keeps it, \`admit rollback\` undoes it now`
+      return `${pendingWords(state.entry, state.window, now)}; \`admit confirm\` keeps it, \`admit rollback\` undoes it now`
     case 'confirming':
       return 'a confirmation is just being completed'
     case 'undoing':
