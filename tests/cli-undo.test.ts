@@ -319,7 +319,10 @@ describe('a change that somebody else ended first', () => {
       if (state.kind === 'pending') await journal.withdraw(state.entry.id)
     })
     assert.equal(ran.exit, EXIT.repair)
-    assert.match(ran.err, /could not be brought back either\.\nLook at .*; `admit reload` loads the rules last confirmed/)
+    assert.match(
+      ran.err,
+      /could not be brought back either\.\nLook at .*; `admit reload` loads the rules last confirmed/,
+    )
   })
 })
 

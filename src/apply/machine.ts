@@ -153,7 +153,8 @@ function afterUndo(state: Extract<MachineState, { kind: 'at' }>, event: StepEven
   // Somebody had undone it before the last stages were made: what those did nobody else knows of.
   const tooEarly = event.kind === 'undone' && event.outcome === 'nothing'
   const { trouble } = state
-  if (tooEarly && (trouble?.kind === 'mismatch' || trouble?.kind === 'kernel')) return at('take-back', trouble)
+  if (tooEarly && (trouble?.kind === 'mismatch' || trouble?.kind === 'kernel'))
+    return at('take-back', trouble)
   return undone(state, event)
 }
 

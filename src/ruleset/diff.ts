@@ -41,7 +41,8 @@ function setChanges(before: readonly NamedSet[], wanted: readonly NamedSet[]): S
   const additions = wanted.flatMap((set): readonly Operation[] => {
     const same = old.get(set.name)
     const changes = same === undefined ? undefined : elementChanges(same, set)
-    if (changes !== undefined) return [...deleteElements(set, changes.gone), ...addElements(set, changes.fresh)]
+    if (changes !== undefined)
+      return [...deleteElements(set, changes.gone), ...addElements(set, changes.fresh)]
     if (same !== undefined) redefined.push(set.name)
     return addWholeSet(set)
   })
@@ -86,7 +87,10 @@ export function addElements({ name, fields }: NamedSet, elements: readonly Eleme
   return elements.length === 0 ? [] : [{ kind: 'add-elements', set: name, fields, elements }]
 }
 
-export function deleteElements({ name, fields }: NamedSet, elements: readonly Element[]): readonly Operation[] {
+export function deleteElements(
+  { name, fields }: NamedSet,
+  elements: readonly Element[],
+): readonly Operation[] {
   return elements.length === 0 ? [] : [{ kind: 'delete-elements', set: name, fields, elements }]
 }
 

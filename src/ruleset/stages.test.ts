@@ -86,7 +86,9 @@ describe('a change in stages', () => {
 
   it('is one where one set gains, loses and replaces elements', () => {
     const of = (...addresses: readonly number[]): Table => table([office(...addresses)], input(askOffice()))
-    assert.deepEqual(words(of(11, 12), of(12, 13)), [['delete-elements office.ip4 1', 'add-elements office.ip4 1']])
+    assert.deepEqual(words(of(11, 12), of(12, 13)), [
+      ['delete-elements office.ip4 1', 'add-elements office.ip4 1'],
+    ])
   })
 
   it('puts elements in early and takes them out late, where the rules that ask are the same', () => {
@@ -156,7 +158,10 @@ describe('a change in stages', () => {
   })
 
   it('takes names that nobody has', () => {
-    const before = table([laptop(1), set('next.0', ['ip saddr'], false)], input(askLaptop(is('tcp dport', 22))))
+    const before = table(
+      [laptop(1), set('next.0', ['ip saddr'], false)],
+      input(askLaptop(is('tcp dport', 22))),
+    )
     const after = table([laptop(2)], input(askLaptop(is('tcp dport', 23))))
     assert.deepEqual(words(before, after)[0]?.slice(0, 1), ['add-set next.1'])
   })
@@ -224,12 +229,14 @@ const ports = fc.option(
   fc
     .uniqueArray(fc.constantFrom(...PORTS), { minLength: 1, maxLength: 3 })
     .chain((some) =>
-      fc.boolean().map((ranged) => [
-        within(
-          ['tcp dport'],
-          ...some.map((port): Element => [ranged && port === 24 ? range(24, 25) : one(port)]),
-        ),
-      ]),
+      fc
+        .boolean()
+        .map((ranged) => [
+          within(
+            ['tcp dport'],
+            ...some.map((port): Element => [ranged && port === 24 ? range(24, 25) : one(port)]),
+          ),
+        ]),
     ),
   { nil: [] },
 )
@@ -252,7 +259,11 @@ const allowList: fc.Arbitrary<Table> = fc
       })
       const chains = [input(...rules)]
       if (forward) {
-        chains.push({ ...input(...rules.slice(0, 2)), name: 'forward', base: { ...INPUT_BASE, hook: 'forward' } })
+        chains.push({
+          ...input(...rules.slice(0, 2)),
+          name: 'forward',
+          base: { ...INPUT_BASE, hook: 'forward' },
+        })
       }
       return table(sets, ...chains)
     }),
@@ -319,11 +330,7 @@ function withoutIntervals(one: Rule): Rule {
 
 describe('on the way from one list of what is admitted to another', () => {
   /** Packets whose verdict was neither that of before nor the wanted one, at some moment. */
-  async function strays(
-    before: Table,
-    after: Table,
-    transactions: readonly Transaction[],
-  ): Promise<number> {
+  async function strays(before: Table, after: Table, transactions: readonly Transaction[]): Promise<number> {
     const states = await statesOf(before, after, transactions)
     const [from, to] = [verdicts(before), verdicts(after)]
     const moments = transactions.flatMap((transaction, index) => {

@@ -57,7 +57,9 @@ export function stagesOf(observed: Table | undefined, goal: Table): Stages {
       ...sets.fresh.flatMap(addWholeSet),
       ...sets.beside.flatMap(({ set }) => addWholeSet({ ...set, name: nameIn(names.sets, set.name) })),
       ...sets.within.flatMap(({ set, fresh }) => addElements(set, fresh)),
-      ...chains.beside.flatMap((chain) => refill({ ...chain, name: nameIn(names.chains, chain.name) }, copied)),
+      ...chains.beside.flatMap((chain) =>
+        refill({ ...chain, name: nameIn(names.chains, chain.name) }, copied),
+      ),
     ),
     change: stage(
       ...chains.policies.map(hook),
@@ -71,11 +73,13 @@ export function stagesOf(observed: Table | undefined, goal: Table): Stages {
         ...chains.beside.flatMap(rulesOf),
       ),
       stage(
-        ...chains.beside.map(({ name }): Operation => ({
-          kind: 'delete-goto',
-          chain: name,
-          target: nameIn(names.chains, name),
-        })),
+        ...chains.beside.map(
+          ({ name }): Operation => ({
+            kind: 'delete-goto',
+            chain: name,
+            target: nameIn(names.chains, name),
+          }),
+        ),
       ),
       stage(
         ...[...names.chains.values(), ...removed.map(({ name }) => name)].flatMap(
@@ -172,7 +176,9 @@ function sameAsking(before: Table, wanted: Table, name: SetName): boolean {
   const [a, b] = [before, wanted].map(({ chains }) =>
     chains
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-      .flatMap((chain) => chain.rules.filter((rule) => asks(rule, name)).map((rule) => [chain.name, rule] as const)),
+      .flatMap((chain) =>
+        chain.rules.filter((rule) => asks(rule, name)).map((rule) => [chain.name, rule] as const),
+      ),
   )
   return (
     a?.length === b?.length &&

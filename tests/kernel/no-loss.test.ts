@@ -147,7 +147,9 @@ describe('a device that is admitted before and after', () => {
         present = wanted
       }
     })
-    context.diagnostic(`${count} applies, each one transaction: ${arrived - through} of ${arrived} packets refused`)
+    context.diagnostic(
+      `${count} applies, each one transaction: ${arrived - through} of ${arrived} packets refused`,
+    )
     assert.ok(arrived > 1000 && through > 0)
   })
 
@@ -198,7 +200,9 @@ describe('a device that is admitted before and after', () => {
 
   function passed(): Passed {
     const listed = nft('list counters table inet loss')
-    const [arrived = 0, through = 0] = [...listed.matchAll(/packets (\d+)/g)].map(([, count]) => Number(count))
+    const [arrived = 0, through = 0] = [...listed.matchAll(/packets (\d+)/g)].map(([, count]) =>
+      Number(count),
+    )
     return { arrived, through }
   }
 })

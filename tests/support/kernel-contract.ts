@@ -344,10 +344,16 @@ function ruleLaws(kernel: Kernel): void {
 
   it('takes away the goto that a chain begins with, and no other first rule', async () => {
     const goto = (target: string): Operation => {
-      return { kind: 'add-rule', chain: 'input', rule: { statements: [verdict({ kind: 'goto', chain: target })] } }
+      return {
+        kind: 'add-rule',
+        chain: 'input',
+        rule: { statements: [verdict({ kind: 'goto', chain: target })] },
+      }
     }
     const [first] = SMALL_TABLE.chains
-    const rules = (first?.rules ?? []).map((each): Operation => ({ kind: 'add-rule', chain: 'input', rule: each }))
+    const rules = (first?.rules ?? []).map(
+      (each): Operation => ({ kind: 'add-rule', chain: 'input', rule: each }),
+    )
     done(await kernel.apply(diffTable(undefined, SMALL_TABLE)))
     const away: Operation = { kind: 'delete-goto', chain: 'input', target: 'a' }
     refused(await apply(kernel, away), 'not-found')
