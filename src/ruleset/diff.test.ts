@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { arbitraryTable } from '../../tests/support/arbitrary-table.ts'
+import { operationWords } from '../../tests/support/operation-words.ts'
 import {
   ACCEPT,
   DROP,
@@ -20,24 +21,9 @@ import { diffTable } from './diff.ts'
 import { normaliseTable } from './normalise.ts'
 import type { Element, NamedSet, Rule, Table } from './ruleset.ts'
 
-/** Operations by kind and what they touch, in order: `flush-chain input`. */
+/** What the difference does, in order. */
 function words(before: Table | undefined, after: Table): readonly string[] {
-  return diffTable(before, after).operations.map((operation) => {
-    switch (operation.kind) {
-      case 'add-table':
-      case 'delete-table':
-        return operation.kind
-      case 'add-set':
-        return `${operation.kind} ${operation.set.name}`
-      case 'delete-set':
-        return `${operation.kind} ${operation.set}`
-      case 'add-elements':
-      case 'delete-elements':
-        return `${operation.kind} ${operation.set} ${operation.elements.length}`
-      default:
-        return `${operation.kind} ${operation.chain}`
-    }
-  })
+  return diffTable(before, after).operations.map(operationWords)
 }
 
 async function afterApplying(before: Table | undefined, after: Table): Promise<Table> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { arbitraryTable } from '../../tests/support/arbitrary-table.ts'
+import { operationWords } from '../../tests/support/operation-words.ts'
 import {
   ACCEPT,
   DROP,
@@ -24,26 +25,9 @@ import type { Chain, Element, NamedSet, Rule, Statement, Table } from './ruleset
 import { stagesOf } from './stages.ts'
 import type { Transaction } from './transaction.ts'
 
-/** Operations by kind and what they touch, a list for each transaction. */
+/** What the stages do, a list for each transaction. */
 function words(before: Table | undefined, after: Table): readonly (readonly string[])[] {
-  return transactionsOf(before, after).map(({ operations }) =>
-    operations.map((operation) => {
-      switch (operation.kind) {
-        case 'add-table':
-        case 'delete-table':
-          return operation.kind
-        case 'add-set':
-          return `${operation.kind} ${operation.set.name}`
-        case 'delete-set':
-          return `${operation.kind} ${operation.set}`
-        case 'add-elements':
-        case 'delete-elements':
-          return `${operation.kind} ${operation.set} ${operation.elements.length}`
-        default:
-          return `${operation.kind} ${operation.chain}`
-      }
-    }),
-  )
+  return transactionsOf(before, after).map(({ operations }) => operations.map(operationWords))
 }
 
 function transactionsOf(before: Table | undefined, after: Table): readonly Transaction[] {
