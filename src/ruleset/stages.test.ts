@@ -18,6 +18,9 @@ import {
 } from '../../tests/support/tables.ts'
 import { evaluate } from '../analysis/evaluate.ts'
 import { FakeKernel } from '../kernel/fake-kernel.ts'
+import type { InterfaceName } from '../net/interface-name.ts'
+import { ipFromNumber } from '../net/ip-address.ts'
+import { macFromNumber } from '../net/mac-address.ts'
 import type { Packet } from '../packet/packet.ts'
 import { diffTable } from './diff.ts'
 import { normaliseTable } from './normalise.ts'
@@ -257,21 +260,20 @@ const PACKETS: readonly Packet[] = (['input', 'forward'] as const).flatMap((hook
   MACS.flatMap((mac) =>
     ADDRESSES.flatMap((source) =>
       PORTS.map(
-        (destinationPort) =>
-          ({
-            hook,
-            iif: 'eth0',
-            mac: `00:00:00:00:00:0${mac}`,
-            family: 'ip',
-            source: `0.0.0.${source}`,
-            destination: '10.0.0.1',
-            protocol: 6,
-            destinationPort,
-            tcpFlags: 2,
-            hopLimit: 64,
-            tracking: { state: 'new', direction: 'original', mark: 0, dnat: false },
-            time: 1000,
-          }) as unknown as Packet,
+        (destinationPort): Packet => ({
+          hook,
+          iif: 'eth0' as InterfaceName,
+          mac: macFromNumber(mac),
+          family: 'ip',
+          source: ipFromNumber('ip', BigInt(source)),
+          destination: ipFromNumber('ip', 0x0a00_0001n),
+          protocol: 6,
+          destinationPort,
+          tcpFlags: 2,
+          hopLimit: 64,
+          tracking: { state: 'new', direction: 'original', mark: 0, dnat: false },
+          time: 1000,
+        }),
       ),
     ),
   ),
